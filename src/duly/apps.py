@@ -1,0 +1,21 @@
+"""How Django meets duly."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class DulyConfig(AppConfig):
+    """Chooses the time zone data, registers the checks and finds every `handlers.py`."""
+
+    name = "duly"
+    verbose_name = "duly"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Imported here: what they need (models, settings) is not ready any earlier.
+        import_module("duly.checks").choose_tzdata()
+        autodiscover_modules("handlers")

@@ -1,0 +1,90 @@
+"""System checks: what cannot work is said when the project starts, not at 03:00."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from duly.civil import zones
+from duly.conf import config
+from duly.errors import DulyError
+
+
+def choose_tzdata() -> None:
+    """Put the time zone data that the settings name in use; `check_settings` says what fails."""
+    with suppress(DulyError):
+        zones.use(config().tzdata)
+
+
+@register()
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    """duly.E001, E002, E003: the settings dict, the time zone data, USE_TZ."""
+    try:
+        current = config()
+    except DulyError as error:
+        return [Error(str(error), id="duly.E001")]
+    found: list[CheckMessage] = []
+    try:
+        zones.use(current.tzdata)
+    except DulyError as error:
+        found.append(Error(str(error), hint="Set DULY['TZDATA'] to 'wheel'.", id="duly.E002"))
+    if not settings.USE_TZ:
+        found.append(
+            Error(
+                "USE_TZ is False: instants would be stored without their offset",
+                hint="Set USE_TZ = True.",
+                id="duly.E003",
+            )
+        )
+    if current.database not in settings.DATABASES:
+        found.append(
+            Error(
+                f"DULY['DATABASE'] is {current.database!r}, which DATABASES does not have",
+                hint=f"Known: {sorted(settings.DATABASES)}.",
+                id="duly.E004",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def check_sqlite(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> Iterable[CheckMessage]:
+    """duly.W001, W002: SQLite without IMMEDIATE transactions or without its write-ahead log."""
+    alias = config().database
+    if alias not in (databases or ()) or connections[alias].vendor != "sqlite":
+        return []
+    connection = connections[alias]
+    found: list[CheckMessage] = []
+    if connection.settings_dict["OPTIONS"].get("transaction_mode", "").upper() != "IMMEDIATE":
+        found.append(
+            Warning(
+                "SQLite transactions begin deferred: two writers fail with 'database is locked'",
+                hint=f"Set DATABASES[{alias!r}]['OPTIONS']['transaction_mode'] = 'IMMEDIATE'.",
+                id="duly.W001",
+            )
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = cursor.fetchone()[0]
+    if mode not in ("wal", "memory"):
+        found.append(
+            Warning(
+                f"SQLite's journal mode is {mode!r}: readers and the writer wait for each other",
+                hint=f"Set DATABASES[{alias!r}]['OPTIONS']['init_command'] = "
+                "'PRAGMA journal_mode=WAL'.",
+                id="duly.W002",
+            )
+        )
+    return found

@@ -1,0 +1,105 @@
+"""The one settings dict, `DULY = {...}`, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from django.conf import settings
+
+from duly.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, in lower case, with its default.
+
+    Raises ConfigurationError naming the setting, its value and the rule.
+    """
+
+    database: str = "default"
+    """Alias of the database that holds the events."""
+
+    tzdata: str = "wheel"
+    """Where time zones come from: "wheel" (the tzdata package), "system", or a folder of TZif."""
+
+    strict: bool = True
+    """Refuse to schedule an event type that no handler is registered for.
+
+    False: such an event is accepted; its occurrences are parked until a handler appears."""
+
+    payload_max_bytes: int = 65_536
+    """Largest payload, in bytes of its JSON text in UTF-8."""
+
+    concurrency: int = 16
+    """Plain handlers that one engine runs at once, each in a thread."""
+
+    async_concurrency: int = 100
+    """`async def` handlers that one engine runs at once, on one event loop."""
+
+    horizon_seconds: float = 1.0
+    """How far ahead of its due instant an occurrence is claimed and held on a timer."""
+
+    poll_seconds: float = 0.5
+    """Longest time between two looks at the database, where no notification comes."""
+
+    lease_seconds: float = 30.0
+    """How long a claim lives without its holder's heartbeat (sent four times a lease)."""
+
+    grace_seconds: float = 25.0
+    """How long a stopping engine waits for running handlers; 0 does not wait."""
+
+    listen: bool = True
+    """Use LISTEN/NOTIFY on PostgreSQL; set to False behind a pooler in transaction mode."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), type(field.default))
+        for name in ("payload_max_bytes", "concurrency", "async_concurrency"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
+        for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
+        _require(self.grace_seconds >= 0, "grace_seconds", self.grace_seconds, "must be 0 or more")
+        # A claim must outlive the wait for its own due instant, with beats to spare.
+        _require(
+            self.lease_seconds >= 2 * self.horizon_seconds,
+            "lease_seconds",
+            self.lease_seconds,
+            f"must be at least twice HORIZON_SECONDS ({self.horizon_seconds:g})",
+        )
+
+
+def _check_type(name: str, value: object, expected: type) -> None:
+    allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
+        _require(False, name, value, f"must be of type {expected.__name__}")
+
+
+def _require(holds: bool, name: str, value: object, rule: str) -> None:
+    if not holds:
+        raise ConfigurationError(f"DULY[{name.upper()!r}] {rule}, got {value!r}")
+
+
+KNOWN = frozenset(field.name.upper() for field in fields(Config))
+
+
+def parse(mapping: Mapping[str, Any]) -> Config:
+    """Turn the settings dict into a Config.
+
+    Raises ConfigurationError for an unknown key ("did you mean …?") or a bad value.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigurationError(f"DULY must be a dict, got {mapping!r}")
+    for key in mapping:
+        if key not in KNOWN:
+            near = get_close_matches(str(key).upper(), KNOWN, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {sorted(KNOWN)}"
+            raise ConfigurationError(f"DULY has no setting {key!r}{hint}")
+    return Config(**{key.lower(): value for key, value in mapping.items()})
+
+
+def config() -> Config:
+    """Read `settings.DULY` as it is now."""
+    return parse(getattr(settings, "DULY", {}))

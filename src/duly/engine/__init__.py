@@ -1,0 +1,1 @@
+"""Motion: plan -> dispatch -> execute -> record."""

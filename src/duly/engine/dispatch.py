@@ -1,0 +1,208 @@
+"""Dispatch: what was claimed is held until its instant, then started where a slot is free."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+from django.db import connections
+
+from duly import registry
+from duly.clock import Clock
+from duly.engine.execute import Attempt
+from duly.engine.executors.base import Executor
+from duly.engine.leases import Leases
+from duly.engine.options import HELD_PER_SLOT, EngineOptions
+from duly.store.contract import Store
+from duly.store.portable import NO_HANDLER
+from duly.store.rows import Claim
+from duly.telemetry import emit
+
+# What nobody here can run is looked at again after half the time that it is late already,
+# within these bounds: soon in a rolling deploy, rarely when it waits for weeks.
+SHORTEST_PARK = timedelta(seconds=5)
+LONGEST_PARK = timedelta(minutes=5)
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+
+
+class Dispatcher:
+    """A timer heap, and a queue of what is ready for each kind of handler."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        options: EngineOptions,
+        leases: Leases,
+        *,
+        plain: Executor,
+        asynchronous: Executor,
+        room_made: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._options = options
+        self._leases = leases
+        self._plain = plain
+        self._asynchronous = asynchronous
+        self._room_made = room_made
+        self._most_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
+        self._timers: list[tuple[float, int, Claim]] = []
+        self._order = count()
+        self._held: dict[UUID, Claim] = {}
+        self._ready: dict[Executor, deque[Claim]] = {plain: deque(), asynchronous: deque()}
+        self._strangers: list[Claim] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="duly-dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> list[Claim]:
+        """Start nothing more; gives the claims that were held and never begun."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+        return list(self._held.values())
+
+    def room(self) -> int:
+        """Say how many more claims may be held."""
+        return self._most_held - len(self._held)
+
+    def hold(self, claims: Sequence[Claim]) -> None:
+        """Keep claims until their instant.
+
+        The wait is computed once, from the database's time, and done on the monotonic
+        clock, so that no step of the host's clock moves it.
+        """
+        now = self._clock.now(self._store.using)
+        started = self._clock.monotonic()
+        with self._changed:
+            for claim in claims:
+                self._held[claim.id] = claim
+                at = started + (claim.ready_at - now).total_seconds()
+                heapq.heappush(self._timers, (at, next(self._order), claim))
+            self._changed.notify()
+
+    def held(self) -> list[tuple[UUID, int]]:
+        """Give (occurrence, attempt) of every claim that waits."""
+        with self._changed:
+            return [(claim.id, claim.attempt) for claim in self._held.values()]
+
+    def drop(self, ids: set[UUID]) -> None:
+        """Forget claims that somebody else has taken."""
+        with self._changed:
+            for id_ in ids:
+                self._held.pop(id_, None)
+
+    def slot_freed(self) -> None:
+        """Look again for something to start."""
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        wait = FIRST_WAIT_SECONDS
+        try:
+            while True:
+                batch, strangers = self._next()
+                if self._stopping:
+                    return
+                try:
+                    self._start(batch)
+                    self._park(strangers)
+                    self._room_made()
+                    wait = FIRST_WAIT_SECONDS
+                except Exception as error:
+                    connections[self._store.using].close()
+                    emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
+                    self.hold([*batch, *strangers])
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._stopping, wait)
+                    wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+        finally:
+            connections.close_all()
+
+    def _next(self) -> tuple[list[Claim], list[Claim]]:
+        """Wait for claims that are due and have a free slot, and for those nobody can run."""
+        with self._changed:
+            while not self._stopping:
+                self._ripen()
+                batch = [
+                    claim
+                    for executor, ready in self._ready.items()
+                    for claim in self._take(ready, executor.free())
+                ]
+                strangers, self._strangers = self._strangers, []
+                if batch or strangers:
+                    return batch, strangers
+                due_in = self._timers[0][0] - self._clock.monotonic() if self._timers else None
+                self._clock.wait(self._changed, due_in)
+            return [], []
+
+    def _ripen(self) -> None:
+        """Move what has come due from the timers to where it is started from."""
+        now = self._clock.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            claim = heapq.heappop(self._timers)[2]
+            registration = registry.find(claim.event_type)
+            if claim.id not in self._held:
+                continue
+            if registration is None:
+                self._strangers.append(claim)
+            else:
+                self._ready[self._executor(registration)].append(claim)
+
+    def _take(self, ready: deque[Claim], slots: int) -> list[Claim]:
+        taken: list[Claim] = []
+        while ready and len(taken) < slots:
+            claim = ready.popleft()
+            if claim.id in self._held:
+                taken.append(claim)
+        return taken
+
+    def _start(self, batch: list[Claim]) -> None:
+        if not batch:
+            return
+        now = self._clock.now(self._store.using)
+        began = self._store.start(
+            batch, now=now, lease_until=now + self._options.lease, holder=self._options.holder
+        )
+        started = self._clock.monotonic()
+        self.drop({claim.id for claim in batch})
+        attempts = [self._attempt(claim, started) for claim in batch if claim.id in began]
+        self._leases.add(attempts)
+        for attempt in attempts:
+            self._executor(attempt.registration).submit(attempt)
+        emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
+
+    def _park(self, strangers: list[Claim]) -> None:
+        if not strangers:
+            return
+        now = self._clock.now(self._store.using)
+        for claim in strangers:
+            reason = f"{NO_HANDLER} for {claim.event_type!r}"
+            wake_at = _parked_until(claim.due_at, now)
+            self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
+        self.drop({claim.id for claim in strangers})
+        types = sorted({claim.event_type for claim in strangers})
+        emit("occurrences.parked", count=len(strangers), event_types=types)
+
+    def _attempt(self, claim: Claim, started: float) -> Attempt:
+        registration = registry.require(claim.event_type)
+        deadline = started + registration.timeout.total_seconds()
+        return Attempt(claim, registration, claim.attempt + 1, deadline)
+
+    def _executor(self, registration: registry.Registration) -> Executor:
+        return self._asynchronous if registration.is_async else self._plain
+
+
+def _parked_until(due_at: datetime, now: datetime) -> datetime:
+    return now + max(SHORTEST_PARK, min((now - due_at) / 2, LONGEST_PARK))

@@ -1,0 +1,70 @@
+"""Plain handlers, each in a thread."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from django.db import connections
+
+from duly.engine.execute import Attempt, run
+from duly.engine.executors.base import Ended
+
+
+class ThreadExecutor:
+    """A fixed number of daemon threads: a handler that hangs cannot hold up the exit.
+
+    `concurrent.futures` joins its threads when the interpreter ends, and would wait for it.
+    """
+
+    def __init__(self, slots: int, ended: Ended) -> None:
+        self._slots = slots
+        self._ended = ended
+        self._busy = 0
+        self._lock = threading.Lock()
+        self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"duly-handler-{number}", daemon=True)
+            for number in range(slots)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def free(self) -> int:
+        return self._slots - self._busy
+
+    def submit(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._busy += 1
+        self._work.put(attempt)
+
+    def stop(self) -> None:
+        for _ in self._threads:
+            self._work.put(None)
+
+    def _run(self) -> None:
+        while (attempt := self._work.get()) is not None:
+            outcome = run(attempt)
+            close_connections()
+            with self._lock:
+                self._busy -= 1
+            self._ended(attempt, outcome)
+        connections.close_all()
+
+
+def close_connections() -> None:
+    """Leave no connection of this thread in the state that a handler brought it to.
+
+    A transaction left open, or a connection that broke, is closed here and now; the
+    others live on as CONN_MAX_AGE allows.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block or connection.needs_rollback:
+            connection.in_atomic_block = False
+            connection.needs_rollback = False
+            connection.savepoint_ids = []
+            connection.close()
+        else:
+            connection.close_if_unusable_or_obsolete()

@@ -1,0 +1,122 @@
+"""Leases: what this process holds stays its own for as long as it says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import connections
+
+from duly.clock import Clock
+from duly.engine.execute import Attempt
+from duly.engine.options import EngineOptions
+from duly.policy.outcome import Outcome, TimedOut
+from duly.store.contract import Store
+from duly.telemetry import emit
+
+
+class Leases:
+    """The heartbeat of what is held, and the end of what runs too long.
+
+    held: gives (occurrence, attempt) of the claims that wait for their instant.
+    lost: is told which of those have been taken away.
+    ended: is told of attempts whose time was up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        options: EngineOptions,
+        *,
+        held: Callable[[], list[tuple[UUID, int]]],
+        lost: Callable[[set[UUID]], None],
+        ended: Callable[[Attempt, Outcome], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._options = options
+        self._held = held
+        self._lost = lost
+        self._ended = ended
+        self._running: dict[tuple[UUID, int], Attempt] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="duly-leases", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout=5)
+
+    def add(self, attempts: list[Attempt]) -> None:
+        """Keep the leases of attempts that have begun, and watch their deadlines."""
+        with self._changed:
+            for attempt in attempts:
+                self._running[attempt.claim.id, attempt.number] = attempt
+            self._changed.notify()
+
+    def remove(self, attempt: Attempt) -> bool:
+        """Forget an attempt; says whether it was still held here."""
+        with self._changed:
+            removed = self._running.pop((attempt.claim.id, attempt.number), None)
+            self._changed.notify()
+            return removed is not None
+
+    def running(self) -> list[Attempt]:
+        """Give the attempts that run now."""
+        with self._changed:
+            return list(self._running.values())
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing runs; says whether that came within `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._running, seconds)
+
+    def _run(self) -> None:
+        next_beat = self._clock.monotonic() + self._options.beat_seconds
+        try:
+            while not self._wait(next_beat):
+                self._end_overdue()
+                if self._clock.monotonic() >= next_beat:
+                    self._beat()
+                    next_beat = self._clock.monotonic() + self._options.beat_seconds
+        finally:
+            connections.close_all()
+
+    def _wait(self, next_beat: float) -> bool:
+        """Sleep until the next beat or deadline; says whether it is time to stop."""
+        with self._changed:
+            deadlines = [attempt.deadline for attempt in self._running.values()]
+            seconds = min([next_beat, *deadlines]) - self._clock.monotonic()
+            if not self._stopping and seconds > 0:
+                self._clock.wait(self._changed, seconds)
+            return self._stopping
+
+    def _end_overdue(self) -> None:
+        now = self._clock.monotonic()
+        for attempt in self.running():
+            if attempt.deadline <= now and self.remove(attempt):
+                self._ended(attempt, TimedOut(attempt.registration.timeout))
+
+    def _beat(self) -> None:
+        running = {(attempt.claim.id, attempt.number) for attempt in self.running()}
+        held = running | set(self._held())
+        if not held:
+            return
+        try:
+            lease_until = self._clock.now(self._store.using) + self._options.lease
+            kept = self._store.extend(held, lease_until=lease_until, holder=self._options.holder)
+        except Exception as error:
+            connections[self._store.using].close()
+            emit("engine.faulted", part="leases", error=repr(error), wait_seconds=0)
+            return
+        lost = {id_ for id_, _ in held} - kept
+        # Some of these have simply ended between the question and the answer.
+        self._lost(lost)
+        emit("leases.extended", count=len(kept), lost=len(lost))

@@ -1,0 +1,212 @@
+"""The engine: asks the database what is due, and sets the other parts in motion.
+
+Any number of engines run side by side, in one process or in many; none is special.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from django.db import connections
+
+from duly import clock as clocks
+from duly import registry
+from duly.engine.dispatch import Dispatcher
+from duly.engine.execute import Attempt
+from duly.engine.executors.event_loop import EventLoopExecutor
+from duly.engine.executors.threads import ThreadExecutor
+from duly.engine.leases import Leases
+from duly.engine.options import LARGEST_BATCH, EngineOptions
+from duly.engine.plan import advance
+from duly.engine.record import Recorder
+from duly.engine.recover import rescue
+from duly.policy.outcome import Interrupted, Outcome, TimedOut
+from duly.store import open_store
+from duly.store.rows import Claim, Horizon
+from duly.store.wakeups import watch
+from duly.telemetry import emit
+
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+# A clock that runs at all differs from another by less than this within one poll.
+CLOCK_JUMP_SECONDS = 1.0
+# Writing the last outcomes takes milliseconds, unless the database is away.
+LAST_WRITES_SECONDS = 5.0
+
+
+class Engine:
+    """One scheduler with its local workers."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = options
+        self._clock = clocks.current()
+        self._store = open_store(options.using)
+        self._plain = ThreadExecutor(options.concurrency, self._attempt_ended)
+        self._asynchronous = EventLoopExecutor(options.async_concurrency, self._attempt_ended)
+        self._leases = Leases(
+            self._store,
+            self._clock,
+            options,
+            held=lambda: self._dispatcher.held(),
+            lost=lambda ids: self._dispatcher.drop(ids),
+            ended=self._attempt_timed_out,
+        )
+        self._dispatcher = Dispatcher(
+            self._store,
+            self._clock,
+            options,
+            self._leases,
+            plain=self._plain,
+            asynchronous=self._asynchronous,
+            room_made=self._room_made,
+        )
+        self._recorder = Recorder(self._store, self._clock, self.wake)
+        self._watcher = watch(options.using, self.wake, listen=options.listen)
+        self._awake = threading.Event()
+        self._starved = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duly-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin to claim and to run; returns at once."""
+        for part in (self._plain, self._asynchronous, self._recorder, self._leases):
+            part.start()
+        self._dispatcher.start()
+        self._thread.start()
+        self._watcher.start()
+        emit("engine.started", holder=self.options.holder)
+
+    def wake(self) -> None:
+        """Look at the database now rather than at the next poll."""
+        self._awake.set()
+
+    def stop(self) -> bool:
+        """Stop claiming, give back what is held, and wait for what runs.
+
+        A handler that outlives the grace time is recorded as interrupted, to be tried
+        again elsewhere. Says whether all of it could be written; if not, leases end it.
+        """
+        self._stopping.set()
+        self._awake.set()
+        self._watcher.stop()
+        self._thread.join()
+        held = self._dispatcher.stop()
+        released = self._release(held)
+        self._leases.wait_idle(self.options.grace_seconds)
+        interrupted = [attempt for attempt in self._leases.running() if self._leases.remove(attempt)]
+        for attempt in interrupted:
+            self._recorder.put(attempt, Interrupted())
+        self._plain.stop()
+        self._asynchronous.stop()
+        written = self._recorder.stop(LAST_WRITES_SECONDS)
+        self._leases.stop()
+        emit("engine.stopped", released=released, interrupted=len(interrupted))
+        return written and released == len(held)
+
+    def _run(self) -> None:
+        wait = FIRST_WAIT_SECONDS
+        unparked = False
+        try:
+            while not self._stopping.is_set():
+                # Cleared before the look: what is scheduled during it wakes the next one.
+                self._awake.clear()
+                try:
+                    unparked = unparked or self._unpark()
+                    seconds = self._turn()
+                    wait = FIRST_WAIT_SECONDS
+                except Exception as error:
+                    connections[self.options.using].close()
+                    emit("engine.faulted", part="loop", error=repr(error), wait_seconds=wait)
+                    self._stopping.wait(wait)
+                    seconds, wait = 0.0, min(2 * wait, LONGEST_WAIT_SECONDS)
+                if seconds > 0:
+                    self._awake.wait(seconds)
+        finally:
+            connections.close_all()
+
+    def _unpark(self) -> bool:
+        self._store.unpark(registry.known_types(), now=self._clock.now(self.options.using))
+        return True
+
+    def _turn(self) -> float:
+        """Claim what is due within the horizon; gives the seconds until the next look."""
+        jump = self._clock.refresh(self.options.using).total_seconds()
+        if abs(jump) > CLOCK_JUMP_SECONDS:
+            emit("clock.jumped", offset_seconds=jump)
+        now = self._clock.now(self.options.using)
+        until = now + self.options.horizon
+        ahead = self._store.horizon()
+        claimed = self._claim_waking(ahead, now, until) + self._claim_due(ahead, now, until)
+        if claimed:
+            return 0.0
+        # Woken by `slot_freed` when there is room again, by the watcher when something
+        # new is scheduled, else in time for the next that is known.
+        known = [at for at in (ahead.event_at, ahead.occurrence_at) if at and at > until]
+        return min([self.options.poll_seconds, *((at - until).total_seconds() for at in known)])
+
+    def _claim_waking(self, ahead: Horizon, now: datetime, until: datetime) -> int:
+        if ahead.occurrence_at is None or ahead.occurrence_at > until:
+            return 0
+        rescued = rescue(self._store, now)
+        limit = self._room()
+        if not limit:
+            return 0
+        claims = self._store.claim_waking(
+            now=now,
+            until=until,
+            limit=limit,
+            lease_until=until + self.options.lease,
+            holder=self.options.holder,
+        )
+        if claims:
+            self._dispatcher.hold(claims)
+            emit("occurrences.claimed", count=len(claims))
+        return rescued + len(claims)
+
+    def _claim_due(self, ahead: Horizon, now: datetime, until: datetime) -> int:
+        limit = self._room()
+        if not limit or ahead.event_at is None or ahead.event_at > until:
+            return 0
+        claims = self._store.claim_due(
+            now=now,
+            until=until,
+            limit=limit,
+            lease_until=until + self.options.lease,
+            holder=self.options.holder,
+            advance=advance,
+        )
+        if claims:
+            self._dispatcher.hold(claims)
+            emit("events.planned", born=len(claims))
+        return len(claims)
+
+    def _room(self) -> int:
+        room = max(0, min(self._dispatcher.room(), LARGEST_BATCH))
+        self._starved = room == 0
+        return room
+
+    def _release(self, claims: list[Claim]) -> int:
+        if not claims:
+            return 0
+        try:
+            now = self._clock.now(self.options.using)
+            return self._store.release(claims, now=now, holder=self.options.holder)
+        except Exception as error:
+            # Not given back, they are handed out again when their leases run out.
+            emit("engine.faulted", part="release", error=repr(error), wait_seconds=0)
+            return 0
+
+    def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        # An attempt that timed out before is no longer held; its late result goes the
+        # same way, and the database refuses it.
+        if self._leases.remove(attempt) or not isinstance(outcome, TimedOut):
+            self._recorder.put(attempt, outcome)
+        self._dispatcher.slot_freed()
+
+    def _room_made(self) -> None:
+        if self._starved:
+            self._awake.set()
+
+    def _attempt_timed_out(self, attempt: Attempt, outcome: Outcome) -> None:
+        self._recorder.put(attempt, outcome)

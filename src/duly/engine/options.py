@@ -1,0 +1,53 @@
+"""How an engine runs, with the units that its parts compute in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from duly.conf import Config
+
+# Claims held ahead, for each slot of an executor. Enough that handlers of a few
+# milliseconds never wait for the next claim; few enough that another engine gets its
+# share of a backlog.
+HELD_PER_SLOT = 8
+# One claim: a transaction of this many births takes some 10 ms on PostgreSQL.
+LARGEST_BATCH = 500
+BEATS_PER_LEASE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What one engine needs to know, in its own units."""
+
+    using: str
+    holder: UUID
+    """Fresh for every start of a process: never a host name, which comes back."""
+    horizon: timedelta
+    poll_seconds: float
+    lease: timedelta
+    grace_seconds: float
+    concurrency: int
+    async_concurrency: int
+    listen: bool
+
+    @property
+    def beat_seconds(self) -> float:
+        """Time between two heartbeats."""
+        return self.lease.total_seconds() / BEATS_PER_LEASE
+
+    @classmethod
+    def of(cls, config: Config) -> EngineOptions:
+        """Build the options that the settings ask for."""
+        return cls(
+            using=config.database,
+            holder=uuid4(),
+            horizon=timedelta(seconds=config.horizon_seconds),
+            poll_seconds=config.poll_seconds,
+            lease=timedelta(seconds=config.lease_seconds),
+            grace_seconds=config.grace_seconds,
+            concurrency=config.concurrency,
+            async_concurrency=config.async_concurrency,
+            listen=config.listen,
+        )

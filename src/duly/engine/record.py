@@ -1,0 +1,122 @@
+"""Record: outcomes are decided upon and written, many in one transaction."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connections
+
+from duly.clock import Clock
+from duly.engine.execute import Attempt
+from duly.policy.outcome import Outcome, decide
+from duly.store.contract import Store
+from duly.store.rows import Result
+from duly.telemetry import emit
+
+LARGEST_BATCH = 500
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    attempt: Attempt
+    outcome: Outcome
+
+
+class Recorder:
+    """Writes outcomes on a thread and a connection of its own.
+
+    It never waits for more to gather: while one batch commits, the next one collects.
+    An outcome is kept until it is written, however long the database is away; if its
+    lease ran out meanwhile, the ledger says that it was fenced.
+    """
+
+    def __init__(self, store: Store, clock: Clock, retrying: Callable[[], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._retrying = retrying
+        self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="duly-recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Hand over what came of an attempt."""
+        self._ended.put(_Ended(attempt, outcome))
+
+    def stop(self, timeout: float) -> bool:
+        """Write what is left; says whether that was done within `timeout` seconds."""
+        self._ended.put(None)
+        self._thread.join(timeout)
+        self._stopping.set()
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        held_back: list[_Ended] = []
+        last = False
+        try:
+            while not (last and not held_back):
+                batch, held_back, last = self._collect(held_back, last)
+                self._write(batch)
+        finally:
+            connections.close_all()
+
+    def _collect(
+        self, held_back: list[_Ended], last: bool
+    ) -> tuple[list[_Ended], list[_Ended], bool]:
+        """Take what has gathered; a second result of one occurrence waits for the next batch."""
+        waiting = held_back
+        while not last and len(waiting) < LARGEST_BATCH:
+            try:
+                item = self._ended.get(block=not waiting)
+            except queue.Empty:
+                break
+            if item is None:
+                last = True
+            else:
+                waiting.append(item)
+        first = {ended.attempt.claim.id: ended for ended in reversed(waiting)}
+        batch = list(first.values())
+        return batch, [ended for ended in waiting if ended not in batch], last
+
+    def _write(self, batch: list[_Ended]) -> None:
+        if not batch:
+            return
+        results: list[Result] = []
+        wait = FIRST_WAIT_SECONDS
+        while not self._stopping.is_set():
+            try:
+                now = self._clock.now(self._store.using)
+                results = results or [
+                    Result(
+                        ended.attempt.claim.id,
+                        ended.attempt.claim.event_id,
+                        ended.attempt.number,
+                        decide(
+                            ended.outcome,
+                            ended.attempt.number,
+                            ended.attempt.registration.retry,
+                            now,
+                            random.random,
+                        ),
+                    )
+                    for ended in batch
+                ]
+                written = self._store.finish(results, now=now)
+            except Exception as error:
+                connections[self._store.using].close()
+                emit("engine.faulted", part="record", error=repr(error), wait_seconds=wait)
+                self._stopping.wait(wait)
+                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+                continue
+            emit("occurrences.recorded", count=len(written), fenced=len(batch) - len(written))
+            if any(result.decision.wake_at for result in results):
+                self._retrying()
+            return

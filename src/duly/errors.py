@@ -1,0 +1,60 @@
+"""Every error that duly raises on purpose.
+
+Each is a `DulyError` and, where that is its nature, also the builtin that a
+caller would expect (`ValueError` for bad input, `LookupError` for a name that
+is not there). Messages say what was wrong, with the value, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class DulyError(Exception):
+    """Base of every error that duly raises on purpose."""
+
+
+class ConfigurationError(DulyError, ValueError):
+    """A setting or an option has a value that cannot work."""
+
+
+class UnknownZone(DulyError, ValueError, LookupError):
+    """A time zone name that the tz database in use does not hold."""
+
+
+class InvalidTime(DulyError, ValueError):
+    """A civil time or an instant that is malformed or out of range."""
+
+
+class NonexistentTime(InvalidTime):
+    """A civil time inside a gap, under the policy `gap="reject"`."""
+
+
+class AmbiguousTime(InvalidTime):
+    """A civil time inside an overlap, under the policy `fold="reject"`."""
+
+
+class InvalidRule(DulyError, ValueError):
+    """A rule that is malformed, or that can never match."""
+
+
+class InvalidEvent(DulyError, ValueError):
+    """A field of an event (type, key, entity, service, policy) that breaks its rule."""
+
+
+class InvalidPayload(DulyError, ValueError):
+    """A payload that is not JSON, or is too large, too deep or too wide to store."""
+
+
+class UnknownEventType(DulyError, LookupError):
+    """No handler is registered for an event type."""
+
+
+class DuplicateHandler(DulyError, ValueError):
+    """Two handlers claim the same event type."""
+
+
+class EventNotFound(DulyError, LookupError):
+    """No event has this id or key."""
+
+
+class EventConflict(DulyError, ValueError):
+    """The event exists already, or is not in a state that allows the change."""

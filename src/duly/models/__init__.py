@@ -1,0 +1,7 @@
+"""The three tables: fields, constraints and indexes, no behaviour."""
+
+from duly.models.event import ScheduledEvent
+from duly.models.ledger import LedgerEntry
+from duly.models.occurrence import Occurrence
+
+__all__ = ["LedgerEntry", "Occurrence", "ScheduledEvent"]

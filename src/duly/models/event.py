@@ -1,0 +1,80 @@
+"""The table of events: what shall happen, by which rule, and when next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from duly.models.fields import PayloadField, WallTimeField
+from duly.policy.states import EventStatus
+
+
+class ScheduledEvent(models.Model):
+    """What shall happen, to which entity, by which rule."""
+
+    id = models.UUIDField(primary_key=True)
+    service = models.CharField(max_length=100)
+    event_type = models.CharField(max_length=100)
+    key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is outside uniqueness
+    entity_type = models.CharField(max_length=100, blank=True)
+    entity_id = models.CharField(max_length=200, blank=True)
+    payload = PayloadField()
+
+    rule = models.JSONField()
+    execution_timezone = models.CharField(max_length=64)
+    user_timezone = models.CharField(max_length=64, blank=True)
+    resource_timezone = models.CharField(max_length=64, blank=True)
+    tzdata_fingerprint = models.CharField(max_length=64, blank=True)
+
+    status = models.CharField(max_length=16, default=EventStatus.SCHEDULED)
+    reason = models.CharField(max_length=500, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)
+    next_wall_time = WallTimeField(null=True, blank=True)
+    next_resolution = models.CharField(max_length=32, blank=True)
+
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "scheduled event"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["service", "key"], name="duly_event_key_unique"),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in EventStatus]),
+                name="duly_event_status_known",
+            ),
+            # Only a scheduled event comes due, and it always does: no state without an end.
+            models.CheckConstraint(
+                condition=Q(status="scheduled", next_at__isnull=False)
+                | (~Q(status="scheduled") & Q(next_at__isnull=True)),
+                name="duly_event_next_at_iff_scheduled",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_at__isnull=True, next_wall_time__isnull=True)
+                | Q(next_at__isnull=False, next_wall_time__isnull=False),
+                name="duly_event_next_wall_time_iff_next_at",
+            ),
+            models.CheckConstraint(condition=~Q(event_type=""), name="duly_event_type_given"),
+            models.CheckConstraint(
+                condition=(Q(entity_type="") & Q(entity_id=""))
+                | (~Q(entity_type="") & ~Q(entity_id="")),
+                name="duly_event_entity_whole",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["next_at"],
+                name="duly_event_next_at",
+                condition=Q(next_at__isnull=False),
+            ),
+            models.Index(
+                fields=["entity_type", "entity_id"],
+                name="duly_event_entity",
+                condition=~Q(entity_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.key or self.id}"

@@ -1,0 +1,76 @@
+"""The table of occurrences: each due instant of an event, and what came of it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from duly.models.event import ScheduledEvent
+from duly.models.fields import PayloadField, WallTimeField
+from duly.policy.states import LIVE, OccurrenceStatus
+
+
+class Occurrence(models.Model):
+    """One due instant of an event: its identity is (event, due_at), which never moves."""
+
+    id = models.UUIDField(primary_key=True)
+    event = models.ForeignKey(ScheduledEvent, models.PROTECT, related_name="occurrences")
+    # What to do is copied at birth: a later edit of the event is about its later
+    # occurrences, and must not change one that is already being tried.
+    service = models.CharField(max_length=100)
+    event_type = models.CharField(max_length=100)
+    payload = PayloadField()
+
+    due_at = models.DateTimeField()
+    wall_time = WallTimeField()
+    zone = models.CharField(max_length=64)
+    resolution = models.CharField(max_length=32)
+
+    status = models.CharField(max_length=16, default=OccurrenceStatus.QUEUED)
+    attempt = models.IntegerField(default=0)
+    wake_at = models.DateTimeField(null=True, blank=True)
+    holder = models.UUIDField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "due_at"], name="duly_occurrence_unique"),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in OccurrenceStatus]),
+                name="duly_occurrence_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempt__gte=0), name="duly_occurrence_attempt_not_negative"
+            ),
+            # Whatever is alive will be looked at again; whatever has ended will not.
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(LIVE), wake_at__isnull=False)
+                | (~Q(status__in=sorted(LIVE)) & Q(wake_at__isnull=True)),
+                name="duly_occurrence_wake_at_iff_live",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(attempt__gte=1),
+                name="duly_occurrence_running_has_attempt",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(LIVE), finished_at__isnull=True)
+                | (~Q(status__in=sorted(LIVE)) & Q(finished_at__isnull=False)),
+                name="duly_occurrence_finished_at_iff_ended",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["wake_at"],
+                name="duly_occurrence_wake_at",
+                condition=Q(wake_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} due {self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"

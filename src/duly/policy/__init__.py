@@ -1,0 +1,1 @@
+"""Pure decisions, one file each: no Django, no clock, no I/O."""

@@ -1,0 +1,161 @@
+"""Which function handles which event type."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from duly.errors import ConfigurationError, DuplicateHandler, InvalidEvent, UnknownEventType
+from duly.policy.retry import Retry
+
+# An attempt without an end would hold its slot for ever; an hour is longer than
+# handlers of scheduled events take, and can be raised per handler.
+DEFAULT_TIMEOUT = timedelta(hours=1)
+_TYPE = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """What a handler receives: one due instant of an event, on one of its attempts."""
+
+    id: UUID
+    event_id: UUID
+    event_type: str
+    service: str
+    key: str | None
+    entity_type: str
+    entity_id: str
+    payload: Any
+    due_at: datetime
+    """The instant that it is due (aware, UTC); its identity, the same on every attempt."""
+    local: datetime
+    """The same instant as read in the rule's zone (aware)."""
+    wall_time: datetime
+    """The civil time that the rule asked for (naive): differs from `local` in a gap."""
+    user_timezone: str
+    resource_timezone: str
+    attempt: int
+    """1 on the first attempt; also the fencing token."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt; give it to whatever must not act twice."""
+        return f"{self.event_id}:{self.due_at.isoformat()}"
+
+    def local_in(self, zone: ZoneInfo) -> datetime:
+        """Read the due instant in another zone."""
+        return self.due_at.astimezone(zone)
+
+
+Handler = Callable[[Occurrence], object | Awaitable[object]]
+_H = TypeVar("_H", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A handler and how it is to be run."""
+
+    event_type: str
+    function: Handler
+    retry: Retry
+    timeout: timedelta
+    is_async: bool
+
+
+_registrations: dict[str, Registration] = {}
+
+
+def handler(
+    event_type: str,
+    *,
+    retry: Retry | None = None,
+    timeout: timedelta | float = DEFAULT_TIMEOUT,
+) -> Callable[[_H], _H]:
+    """Register the decorated function, plain or `async def`, for an event type.
+
+    event_type: letters, digits and `_ . : -`, at most 100; case does not matter.
+    retry: how failures are retried; None is `Retry()`.
+    timeout: how long one attempt may take; a number is seconds.
+
+    Raises InvalidEvent for a malformed type, DuplicateHandler where another function has
+    it already, ConfigurationError for a timeout that is not above zero.
+    """
+    name = normalise_type(event_type)
+    limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
+    if limit <= timedelta(0):
+        raise ConfigurationError(f"timeout of handler {name!r} must be above zero, got {timeout!r}")
+
+    def register(function: _H) -> _H:
+        known = _registrations.get(name)
+        if known is not None and not _same(known.function, function):
+            raise DuplicateHandler(
+                f"event type {name!r} has two handlers: {_path(known.function)} "
+                f"and {_path(function)}; give one of them another type"
+            )
+        _registrations[name] = Registration(
+            name, function, retry or Retry(), limit, inspect.iscoroutinefunction(function)
+        )
+        return function
+
+    return register
+
+
+def normalise_type(event_type: str) -> str:
+    """Give the event type in lower case.
+
+    Raises InvalidEvent when it is malformed.
+    """
+    name = event_type.lower() if isinstance(event_type, str) else ""
+    if not _TYPE.fullmatch(name):
+        raise InvalidEvent(
+            f"event type {event_type!r:.120} must be 1 to 100 of letters, digits and '_.:-', "
+            "beginning with a letter or digit"
+        )
+    return name
+
+
+def find(event_type: str) -> Registration | None:
+    """Give the registration of an event type, or None."""
+    return _registrations.get(event_type)
+
+
+def require(event_type: str) -> Registration:
+    """Give the registration of an event type.
+
+    Raises UnknownEventType, with a near name if there is one.
+    """
+    found = find(event_type)
+    if found is None:
+        near = get_close_matches(event_type, _registrations, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "is its handlers.py in an installed app?"
+        raise UnknownEventType(
+            f"no handler is registered for event type {event_type!r}; {hint} "
+            "(DULY['STRICT'] = False accepts types that are handled elsewhere)"
+        )
+    return found
+
+
+def known_types() -> frozenset[str]:
+    """Give every event type that has a handler in this process."""
+    return frozenset(_registrations)
+
+
+def unregister(event_type: str) -> None:
+    """Forget the handler of an event type (tests do)."""
+    _registrations.pop(event_type, None)
+
+
+def _same(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    # A module imported twice, or reloaded, brings the same function as a new object.
+    return _path(one) == _path(other)
+
+
+def _path(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"

@@ -1,0 +1,403 @@
+"""The verbs: schedule, cancel, reschedule, pause, resume, trigger, and what comes up.
+
+Each takes part in the caller's transaction: rolled back with it, durable with it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any, Literal
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from duly import clock, payloads, registry
+from duly.civil import explain as explaining
+from duly.civil import preview as previewing
+from duly.civil import zones
+from duly.civil.explain import Explanation
+from duly.civil.forms import rule_from_json
+from duly.civil.instants import EARLIEST, Instant, as_instant
+from duly.civil.preview import Firing
+from duly.civil.resolve import Due
+from duly.civil.rules import At, Rule
+from duly.conf import config
+from duly.errors import InvalidEvent, InvalidRule
+from duly.models import Occurrence, ScheduledEvent
+from duly.store import events
+from duly.store.events import Draft
+from duly.store.rows import stored_due
+
+OnConflict = Literal["replace", "keep", "raise"]
+ON_CONFLICT = ("replace", "keep", "raise")
+LONGEST = {"service": 100, "key": 200, "entity_type": 100, "entity_id": 200, "actor": 200}
+MOST_UPCOMING = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request to change an event.
+
+    `too_late` means that an occurrence of it runs already, and could not be stopped.
+    """
+
+    event_id: UUID
+    status: Literal["done", "too_late"]
+    running_since: datetime | None = None
+
+    def __str__(self) -> str:
+        if self.running_since is None:
+            return f"{self.event_id}: done"
+        return f"{self.event_id}: too late, running since {self.running_since.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """One future firing of an event."""
+
+    event: ScheduledEvent
+    due: Due
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What shall happen, before it is scheduled.
+
+    event_type: has a handler, unless DULY["STRICT"] is False.
+    rule: At, Every or Cron.
+    payload: any JSON value; see `duly.payloads.encode`.
+    entity: (type, id) of what the event is about, such as ("appointment", 42).
+    key: at most 200 characters; (service, key) is unique, and scheduling it again
+        reschedules that event.
+    service: owner of the event.
+    user_timezone, resource_timezone: IANA names, kept so that the due instant can be
+        shown there; the rule's own zone decides when it fires.
+
+    Scheduling it raises InvalidEvent, InvalidPayload, InvalidRule, UnknownZone or
+    UnknownEventType where one of these breaks its rule.
+    """
+
+    event_type: str
+    rule: Rule
+    payload: Any = None
+    entity: tuple[str, object] | None = None
+    key: str | None = None
+    service: str = "default"
+    user_timezone: str = ""
+    resource_timezone: str = ""
+
+
+def schedule_event(
+    event_type: str,
+    rule: Rule,
+    *,
+    payload: Any = None,
+    entity: tuple[str, object] | None = None,
+    key: str | None = None,
+    service: str = "default",
+    user_timezone: str = "",
+    resource_timezone: str = "",
+    on_conflict: OnConflict = "replace",
+    actor: str = "",
+) -> ScheduledEvent:
+    """Schedule one event; see `NewEvent` for the arguments.
+
+    on_conflict: what to do where (service, key) exists: "replace" reschedules it (the same
+        content again changes nothing), "keep" leaves it as it is, "raise" refuses.
+    actor: who does this, for the ledger.
+
+    Gives the event as stored. Raises what NewEvent says, InvalidRule also for a rule that
+    names no further instant, and EventConflict under "raise".
+    """
+    new = NewEvent(
+        event_type,
+        rule,
+        payload=payload,
+        entity=entity,
+        key=key,
+        service=service,
+        user_timezone=user_timezone,
+        resource_timezone=resource_timezone,
+    )
+    return schedule_events([new], on_conflict=on_conflict, actor=actor)[0]
+
+
+def schedule_events(
+    new_events: Iterable[NewEvent], *, on_conflict: OnConflict = "replace", actor: str = ""
+) -> list[ScheduledEvent]:
+    """Schedule many events, in few statements: all of them or, on any error, none.
+
+    Gives the events as stored, in the order given. Raises what `schedule_event` raises.
+    """
+    if on_conflict not in ON_CONFLICT:
+        raise InvalidEvent(f"on_conflict must be one of {ON_CONFLICT}, got {on_conflict!r}")
+    using = config().database
+    now = clock.now(using)
+    drafts = [_timed(_draft(new), now) for new in new_events]
+    _check_keys_differ(drafts)
+    _check_length("actor", actor)
+    return events.schedule(using, drafts, now, on_conflict, actor)
+
+
+def cancel_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:
+    """Cancel an event, by its id or its key, and its occurrences that have not begun.
+
+    Cancelling it again is done as well. Raises EventNotFound.
+    """
+    using = config().database
+    return _answer(events.cancel(using, event, service, clock.now(using), actor))
+
+
+def cancel_entity_events(
+    entity_type: str, entity_id: object, *, actor: str = ""
+) -> list[Answer]:
+    """Cancel every live event of an entity; gives one answer for each."""
+    using = config().database
+    kind, id_ = _entity((entity_type, entity_id))
+    cancelled = events.cancel_entity(using, kind, id_, clock.now(using), actor)
+    return [_answer(one) for one in cancelled]
+
+
+def reschedule_event(
+    event: UUID | str, rule: Rule, *, service: str = "default", actor: str = ""
+) -> Answer:
+    """Give an event another rule; occurrences of the old one that have not begun are cancelled.
+
+    A finished, paused or cancelled event is scheduled again. Raises EventNotFound, InvalidRule.
+    """
+    using = config().database
+    now = clock.now(using)
+    first, anchored = _first_due(rule, now)
+    return _answer(events.reschedule(using, event, service, anchored, first, now, actor))
+
+
+def pause_event(
+    event: UUID | str, *, note: str = "", service: str = "default", actor: str = ""
+) -> Answer:
+    """Stop an event from coming due until it is resumed; it keeps its rule.
+
+    Raises EventNotFound, and EventConflict for one that is finished or cancelled.
+    """
+    using = config().database
+    return _answer(events.pause(using, event, service, note, clock.now(using), actor))
+
+
+def resume_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:
+    """Let a paused event come due again, from now on: a one-off that it missed fires at once.
+
+    Raises EventNotFound, and EventConflict for one that is not paused.
+    """
+    using = config().database
+    now = clock.now(using)
+
+    def first_due(found: ScheduledEvent) -> Due:
+        return _first_due(rule_from_json(found.rule), now)[0]
+
+    return _answer(events.resume(using, event, service, first_due, now, actor))
+
+
+def trigger_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Occurrence:
+    """Fire an event now, beside its rule; gives the occurrence. Raises EventNotFound."""
+    using = config().database
+    return events.trigger(using, event, service, clock.now(using), actor)
+
+
+def upcoming_events(
+    *,
+    entity: tuple[str, object] | None = None,
+    service: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = 100,
+) -> list[Upcoming]:
+    """List the firings to come in [start, end), soonest first; recurring events several times.
+
+    start, end: aware; None means now, and no end.
+    limit: 1 to 10,000. Raises InvalidEvent or InvalidTime for anything else.
+    """
+    if not 1 <= limit <= MOST_UPCOMING:
+        raise InvalidEvent(f"limit must be 1 to {MOST_UPCOMING}, got {limit}")
+    using = config().database
+    first = as_instant(start) if start else None
+    last = as_instant(end) if end else None
+    found = events.upcoming(using, _entity(entity), service, last, limit)
+    return [
+        Upcoming(event=event, due=due)
+        for event, due in _merged(found, first or EARLIEST, last, limit)
+    ]
+
+
+def preview(rule: Rule, n: int = 10, *, after: datetime | None = None) -> tuple[Firing, ...]:
+    """Give the next `n` firings of a rule, with marks where the clocks change.
+
+    after: aware; None means now.
+    """
+    moment = as_instant(after or clock.now(config().database))
+    return previewing.preview(rule.anchored(moment), n, after=moment)
+
+
+def explain(subject: ScheduledEvent | Occurrence | Upcoming | Due) -> Explanation:
+    """Say in words, and as data, why something is due when it is.
+
+    Raises InvalidEvent for an event that has no next due instant.
+    """
+    match subject:
+        case Due():
+            return explaining.explain(subject)
+        case Upcoming():
+            return _explained(subject.event, subject.due)
+        case ScheduledEvent():
+            if subject.next_at is None or subject.next_wall_time is None:
+                raise InvalidEvent(f"event {subject.id} is {subject.status}: it is not due again")
+            return _explained(subject, next_due(subject))
+        case Occurrence():
+            due = stored_due(subject.due_at, subject.wall_time, subject.zone, subject.resolution)
+            return _explained(subject.event, due)
+
+
+def next_due(event: ScheduledEvent) -> Due:
+    """Give the due instant that an event's columns hold."""
+    assert event.next_at is not None and event.next_wall_time is not None
+    return stored_due(
+        event.next_at, event.next_wall_time, event.execution_timezone, event.next_resolution
+    )
+
+
+def _explained(event: ScheduledEvent, due: Due) -> Explanation:
+    others = dict.fromkeys([event.user_timezone, event.resource_timezone])
+    shown = [zone for zone in others if zone and zone != due.zone]
+    return explaining.explain(due, rule_from_json(event.rule), zones=shown)
+
+
+def _merged(
+    found: Sequence[ScheduledEvent], first: datetime, last: datetime | None, limit: int
+) -> Iterator[tuple[ScheduledEvent, Due]]:
+    """Merge the firings of many events into one ascending row of at most `limit`."""
+    order = count()
+    heap = []
+    for event in found:
+        due = next_due(event)
+        if due.at < first:
+            due = _after(event, first)
+        if due:
+            heap.append((due.at, next(order), event, due))
+    heapq.heapify(heap)
+    while heap and limit and (last is None or heap[0][0] < last):
+        _, _, event, due = heap[0]
+        yield event, due
+        limit -= 1
+        following = rule_from_json(event.rule).next(due.at)
+        if following:
+            heapq.heapreplace(heap, (following.at, next(order), event, following))
+        else:
+            heapq.heappop(heap)
+
+
+def _after(event: ScheduledEvent, first: datetime) -> Due | None:
+    # `next` is strict, and the window includes its start.
+    return rule_from_json(event.rule).next(Instant(first - datetime.resolution))
+
+
+def _draft(new: NewEvent) -> Draft:
+    settings = config()
+    event_type = registry.normalise_type(new.event_type)
+    if settings.strict:
+        registry.require(event_type)
+    if not hasattr(new.rule, "to_json"):
+        raise InvalidRule(f"rule must be At, Every or Cron, got {new.rule!r:.120}")
+    for zone in (new.user_timezone, new.resource_timezone):
+        if zone:
+            zones.get_zone(zone)
+    entity_type, entity_id = _entity(new.entity)
+    if new.key is not None:
+        _check_length("key", new.key, least=1)
+    _check_length("service", new.service, least=1)
+    return Draft(
+        event_type=event_type,
+        service=new.service,
+        key=new.key,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        payload=payloads.encode(new.payload, settings.payload_max_bytes),
+        rule=new.rule,
+        user_timezone=new.user_timezone,
+        resource_timezone=new.resource_timezone,
+    )
+
+
+def _timed(draft: Draft, now: datetime) -> Draft:
+    first, anchored = _first_due(draft.rule, now)
+    return draft.timed(anchored, first)
+
+
+def _first_due(rule: Rule, now: datetime) -> tuple[Due, Rule]:
+    """Give the first firing of a rule that is scheduled now, and the rule with its anchor.
+
+    A one-off in the past is due at once: what was scheduled too late still happens.
+    """
+    anchored = rule.anchored(as_instant(now))
+    first = anchored.next(EARLIEST if isinstance(anchored, At) else as_instant(now))
+    if first is None:
+        raise InvalidRule(f"{rule.describe()} names no instant after {now.isoformat()}")
+    return first, anchored
+
+
+def _entity(entity: tuple[str, object] | None) -> tuple[str, str]:
+    if entity is None:
+        return "", ""
+    match entity:
+        case (str() as kind, str() | int() | UUID() as id_) if not isinstance(id_, bool):
+            _check_length("entity_type", kind, least=1)
+            _check_length("entity_id", str(id_), least=1)
+            return kind, str(id_)
+    raise InvalidEvent(
+        f"entity must be (type, id) such as ('appointment', 42), with an id that is "
+        f"text, a whole number or a UUID; got {entity!r:.120}"
+    )
+
+
+def _check_length(field: str, value: object, *, least: int = 0) -> None:
+    most = LONGEST[field]
+    if not isinstance(value, str):
+        raise InvalidEvent(f"{field} must be text, got {value!r:.120}")
+    if not least <= len(value) <= most:
+        raise InvalidEvent(
+            f"{field} must be {least} to {most} characters, got {len(value)}: {value!r:.60}"
+        )
+    if not value.isprintable():
+        raise InvalidEvent(f"{field} holds characters that cannot be printed: {value!r:.120}")
+
+
+def _check_keys_differ(drafts: Sequence[Draft]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for draft in drafts:
+        if draft.key is None:
+            continue
+        if (draft.service, draft.key) in seen:
+            raise InvalidEvent(
+                f"key {draft.key!r} of service {draft.service!r} stands twice in one call"
+            )
+        seen.add((draft.service, draft.key))
+
+
+def _answer(changed: events.Changed) -> Answer:
+    status: Literal["done", "too_late"] = "too_late" if changed.running_since else "done"
+    return Answer(changed.event_id, status, changed.running_since)
+
+
+# Django's ORM is synchronous within: these run the verbs above on its thread, and join
+# whatever transaction is open there.
+aschedule_event = sync_to_async(schedule_event)
+aschedule_events = sync_to_async(schedule_events)
+acancel_event = sync_to_async(cancel_event)
+acancel_entity_events = sync_to_async(cancel_entity_events)
+areschedule_event = sync_to_async(reschedule_event)
+apause_event = sync_to_async(pause_event)
+aresume_event = sync_to_async(resume_event)
+atrigger_event = sync_to_async(trigger_event)
+aupcoming_events = sync_to_async(upcoming_events)
+aexplain = sync_to_async(explain)

@@ -1,0 +1,92 @@
+"""Everything the engine asks of a database, in one list.
+
+Two implementations answer it: `portable` on Django's ORM, and `postgres` with
+statements of its own. `tests/store` runs the same promises against both.
+
+Common to all: every call is one transaction, its ledger rows included; `now` is given,
+never read; every change of an occurrence is a compare-and-set on (status, attempt), and
+what has moved on meanwhile is left alone and not returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from duly.policy.outcome import Decision
+from duly.store.rows import Advancer, Claim, Expired, Horizon, Result
+
+
+class Store(Protocol):
+    """One database, as the engine sees it."""
+
+    using: str
+
+    def horizon(self) -> Horizon:
+        """Find the next event and the next occurrence to look at; takes no lock."""
+        ...
+
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        lease_until: datetime,
+        holder: UUID,
+        advance: Advancer,
+    ) -> list[Claim]:
+        """Give birth to the occurrences due by `until`, earliest first, held by `holder`.
+
+        Each event is moved on to what `advance` says in the same transaction, so that a
+        due instant has one occurrence whatever crashes. Events that another process has
+        locked are passed over.
+        """
+        ...
+
+    def claim_waking(
+        self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
+    ) -> list[Claim]:
+        """Hand out again what waits for a retry by `until`, or whose hand-out lapsed by `now`."""
+        ...
+
+    def rescue_expired(
+        self, *, now: datetime, limit: int, decide: Callable[[Expired], Decision]
+    ) -> int:
+        """End the running attempts whose lease ran out by `now`, as `decide` says of each."""
+        ...
+
+    def start(
+        self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
+    ) -> set[UUID]:
+        """Begin the next attempt of each; gives the ids of those that really began."""
+        ...
+
+    def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
+        """Write the outcome of attempts that still hold; the others are recorded as fenced.
+
+        Gives the ids of those written.
+        """
+        ...
+
+    def extend(
+        self, held: Collection[tuple[UUID, int]], *, lease_until: datetime, holder: UUID
+    ) -> set[UUID]:
+        """Extend the leases of (occurrence, attempt) pairs; gives the ids still held."""
+        ...
+
+    def release(self, claims: Sequence[Claim], *, now: datetime, holder: UUID) -> int:
+        """Give back what was claimed and not begun, for any engine to take at once."""
+        ...
+
+    def park(
+        self, claims: Sequence[Claim], *, now: datetime, wake_at: datetime, reason: str
+    ) -> int:
+        """Put aside what nobody here can run, until `wake_at`; no attempt is spent."""
+        ...
+
+    def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
+        """Wake what was parked for want of a handler of these types."""
+        ...

@@ -1,0 +1,63 @@
+"""The facts that the ledger records: one word each, here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from duly.models import LedgerEntry
+from duly.policy.outcome import Decision
+
+# Of events.
+SCHEDULED: Final = "scheduled"
+RESCHEDULED: Final = "rescheduled"
+PAUSED: Final = "paused"
+RESUMED: Final = "resumed"
+CANCELLED: Final = "cancelled"
+# Of occurrences.
+DUE: Final = "due"
+TRIGGERED: Final = "triggered"
+SKIPPED: Final = "skipped"
+CLAIMED: Final = "claimed"
+STARTED: Final = "started"
+FENCED: Final = "fenced"
+RELEASED: Final = "released"
+PARKED: Final = "parked"
+UNPARKED: Final = "unparked"
+# `Decision.fact` brings: succeeded, retried, died.
+
+ENGINE: Final = "engine"
+
+
+def entry(
+    fact: str,
+    at: datetime,
+    event_id: UUID,
+    occurrence_id: UUID | None = None,
+    *,
+    attempt: int | None = None,
+    actor: str = ENGINE,
+    data: Mapping[str, Any] | None = None,
+) -> LedgerEntry:
+    """Build one ledger row."""
+    return LedgerEntry(
+        fact=fact,
+        at=at,
+        event_id=event_id,
+        occurrence_id=occurrence_id,
+        attempt=attempt,
+        actor=actor,
+        data=dict(data) if data else None,
+    )
+
+
+def decision_data(decision: Decision) -> dict[str, Any] | None:
+    """Say in the ledger what a decision adds: the error, and when it is tried again."""
+    data: dict[str, Any] = {}
+    if decision.error:
+        data["error"] = decision.error
+    if decision.wake_at is not None:
+        data["wake_at"] = decision.wake_at.isoformat()
+    return data or None

@@ -1,0 +1,372 @@
+"""The store on Django's ORM: SQLite, and any database with row locks.
+
+Where rows can be locked, claims are `FOR UPDATE SKIP LOCKED`. SQLite has no row locks:
+its transactions must begin IMMEDIATE, and then exclude each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, transaction
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from duly.ids import new_id
+from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.models.fields import EncodedPayload
+from duly.policy.outcome import Decision
+from duly.policy.states import OccurrenceStatus
+from duly.store import facts
+from duly.store.rows import (
+    Advance,
+    Advancer,
+    Claim,
+    DueEvent,
+    Expired,
+    Horizon,
+    Result,
+    resolution_text,
+)
+
+NO_HANDLER = "no handler"
+
+
+class PortableStore:
+    """See `duly.store.contract.Store`, which says what each method promises."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+
+    def horizon(self) -> Horizon:
+        event = self._events().filter(next_at__isnull=False).order_by("next_at")
+        occurrence = self._occurrences().filter(wake_at__isnull=False).order_by("wake_at")
+        return Horizon(
+            event.values_list("next_at", flat=True).first(),
+            occurrence.values_list("wake_at", flat=True).first(),
+        )
+
+    def claim_due(
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        lease_until: datetime,
+        holder: UUID,
+        advance: Advancer,
+    ) -> list[Claim]:
+        with transaction.atomic(self.using):
+            due = self._locked(self._events().filter(next_at__lte=until).order_by("next_at"))
+            events = list(_with_payload_text(due)[:limit])
+            there = self._occurrences_of(events)
+            born: list[Occurrence] = []
+            entries: list[LedgerEntry] = []
+            claims: list[Claim] = []
+            for event in events:
+                occurrence = _birth(event, now, lease_until, holder)
+                data = {"due_at": _iso(event.next_at), "wall_time": _iso(event.next_wall_time)}
+                before = there.get((event.id, occurrence.due_at))
+                if before is not None and not _never_began(before):
+                    data["reason"] = "this instant has fired"
+                    entries.append(facts.entry(facts.SKIPPED, now, event.id, data=data))
+                else:
+                    if before is not None:
+                        occurrence.id, occurrence.created_at = before.id, before.created_at
+                    born.append(occurrence)
+                    claims.append(_claim(event, occurrence, event.payload_text))
+                    entries.append(facts.entry(facts.DUE, now, event.id, occurrence.id, data=data))
+                entries += _move_on(event, advance(_due_event(event)), now)
+            self._occurrences().filter(id__in=[row.id for row in there.values()]).filter(
+                id__in=[row.id for row in born]
+            ).delete()
+            self._occurrences().bulk_create(born)
+            self._events().bulk_update(events, _MOVED)
+            self._record(entries)
+        return claims
+
+    def claim_waking(
+        self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
+    ) -> list[Claim]:
+        ready = Q(status=OccurrenceStatus.PENDING, wake_at__lte=until) | Q(
+            status=OccurrenceStatus.QUEUED, wake_at__lte=now
+        )
+        with transaction.atomic(self.using):
+            waking = self._locked(
+                self._occurrences().filter(ready).order_by("wake_at").select_related("event"),
+                of=("self",),
+            )
+            rows = list(_with_payload_text(waking.defer("event__payload"))[:limit])
+            claims = [_claim(row.event, row, row.payload_text) for row in rows]
+            self._occurrences().filter(id__in=[row.id for row in rows]).update(
+                status=OccurrenceStatus.QUEUED, wake_at=lease_until, holder=holder
+            )
+            self._record(
+                facts.entry(facts.CLAIMED, now, row.event_id, row.id, data={"from": row.status})
+                for row in rows
+            )
+        return claims
+
+    def rescue_expired(
+        self, *, now: datetime, limit: int, decide: Callable[[Expired], Decision]
+    ) -> int:
+        with transaction.atomic(self.using):
+            lapsed = self._locked(
+                self._occurrences()
+                .filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)
+                .order_by("wake_at")
+            )
+            expired = [
+                Expired(*row)
+                for row in lapsed.values_list("id", "event_id", "event_type", "attempt")[:limit]
+            ]
+            results = [Result(row.id, row.event_id, row.attempt, decide(row)) for row in expired]
+            written = self._write(results, now)
+        return len(written)
+
+    def start(
+        self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
+    ) -> set[UUID]:
+        with transaction.atomic(self.using):
+            began = [
+                claim
+                for claim in claims
+                if self._held(claim.id, OccurrenceStatus.QUEUED, claim.attempt).update(
+                    status=OccurrenceStatus.RUNNING,
+                    attempt=claim.attempt + 1,
+                    wake_at=lease_until,
+                    holder=holder,
+                    started_at=now,
+                    reason="",
+                )
+            ]
+            self._record(
+                facts.entry(facts.STARTED, now, claim.event_id, claim.id, attempt=claim.attempt + 1)
+                for claim in began
+            )
+        return {claim.id for claim in began}
+
+    def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
+        with transaction.atomic(self.using):
+            return self._write(results, now)
+
+    def extend(
+        self, held: Collection[tuple[UUID, int]], *, lease_until: datetime, holder: UUID
+    ) -> set[UUID]:
+        alive = Q(status__in=[OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING], holder=holder)
+        with transaction.atomic(self.using):
+            return {
+                id_
+                for id_, attempt in held
+                if self._occurrences()
+                .filter(alive, id=id_, attempt=attempt)
+                .update(wake_at=lease_until)
+            }
+
+    def release(self, claims: Sequence[Claim], *, now: datetime, holder: UUID) -> int:
+        with transaction.atomic(self.using):
+            released = [
+                claim
+                for claim in claims
+                if self._held(claim.id, OccurrenceStatus.QUEUED, claim.attempt)
+                .filter(holder=holder)
+                .update(wake_at=now, holder=None)
+            ]
+            self._record(
+                facts.entry(facts.RELEASED, now, claim.event_id, claim.id) for claim in released
+            )
+        return len(released)
+
+    def park(
+        self, claims: Sequence[Claim], *, now: datetime, wake_at: datetime, reason: str
+    ) -> int:
+        with transaction.atomic(self.using):
+            ids = [claim.id for claim in claims]
+            known = set(
+                self._occurrences().filter(id__in=ids, reason=reason).values_list("id", flat=True)
+            )
+            parked = [
+                claim
+                for claim in claims
+                if self._held(claim.id, OccurrenceStatus.QUEUED, claim.attempt).update(
+                    status=OccurrenceStatus.PENDING, wake_at=wake_at, holder=None, reason=reason
+                )
+            ]
+            # Said once: an occurrence that waits a week for its handler is parked every
+            # few seconds, and that is one fact.
+            self._record(
+                facts.entry(facts.PARKED, now, claim.event_id, claim.id, data={"reason": reason})
+                for claim in parked
+                if claim.id not in known
+            )
+        return len(parked)
+
+    def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
+        parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
+        with transaction.atomic(self.using):
+            rows = list(
+                self._locked(
+                    self._occurrences().filter(parked, event_type__in=event_types)
+                ).values_list("id", "event_id")
+            )
+            self._occurrences().filter(id__in=[id_ for id_, _ in rows]).update(
+                wake_at=now, reason=""
+            )
+            self._record(
+                facts.entry(facts.UNPARKED, now, event_id, id_) for id_, event_id in rows
+            )
+        return len(rows)
+
+    def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
+        written = set()
+        for result in results:
+            decision = result.decision
+            if self._held(result.id, OccurrenceStatus.RUNNING, result.attempt).update(
+                status=decision.status,
+                wake_at=decision.wake_at,
+                holder=None,
+                error=decision.error,
+                finished_at=now if decision.wake_at is None else None,
+            ):
+                written.add(result.id)
+        self._record(_told(result, now, result.id in written) for result in results)
+        return written
+
+    def _occurrences_of(
+        self, events: Sequence[ScheduledEvent]
+    ) -> dict[tuple[UUID, datetime], Occurrence]:
+        """Find what these events gave birth to at these instants before."""
+        # Their events are locked, so nobody else gives birth to any of these meanwhile.
+        pairs = self._occurrences().filter(
+            event_id__in=[event.id for event in events],
+            due_at__in=[event.next_at for event in events],
+        )
+        return {(row.event_id, row.due_at): row for row in pairs.defer("payload")}
+
+    def _record(self, entries: Iterable[LedgerEntry]) -> None:
+        LedgerEntry.objects.using(self.using).bulk_create(entries)
+
+    def _held(
+        self, id_: UUID, status: OccurrenceStatus, attempt: int
+    ) -> QuerySet[Occurrence, Occurrence]:
+        return self._occurrences().filter(id=id_, status=status, attempt=attempt)
+
+    def _locked(self, rows: QuerySet[Any, Any], of: tuple[str, ...] = ()) -> QuerySet[Any, Any]:
+        features = connections[self.using].features
+        if not features.has_select_for_update:
+            return rows
+        return rows.select_for_update(
+            skip_locked=features.has_select_for_update_skip_locked,
+            of=of if features.has_select_for_update_of else (),
+        )
+
+    def _events(self) -> QuerySet[ScheduledEvent, ScheduledEvent]:
+        return ScheduledEvent.objects.using(self.using)
+
+    def _occurrences(self) -> QuerySet[Occurrence, Occurrence]:
+        return Occurrence.objects.using(self.using)
+
+
+_MOVED = (
+    "status",
+    "reason",
+    "next_at",
+    "next_wall_time",
+    "next_resolution",
+    "tzdata_fingerprint",
+    "updated_at",
+)
+
+
+def _with_payload_text(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    # As text: a payload that does not decode is its own attempt's failure, and must not
+    # stop the batch that it is claimed in.
+    return rows.defer("payload").annotate(payload_text=Cast("payload", TextField()))
+
+
+def _due_event(event: ScheduledEvent) -> DueEvent:
+    assert event.next_at is not None and event.next_wall_time is not None
+    return DueEvent(
+        event.id, event.rule, event.next_at, event.next_wall_time, event.next_resolution
+    )
+
+
+def _birth(event: Any, now: datetime, lease_until: datetime, holder: UUID) -> Occurrence:
+    return Occurrence(
+        id=new_id(now),
+        event=event,
+        service=event.service,
+        event_type=event.event_type,
+        payload=EncodedPayload(event.payload_text),
+        due_at=event.next_at,
+        wall_time=event.next_wall_time,
+        zone=event.execution_timezone,
+        resolution=event.next_resolution,
+        status=OccurrenceStatus.QUEUED,
+        wake_at=lease_until,
+        holder=holder,
+        created_at=now,
+    )
+
+
+def _never_began(occurrence: Occurrence) -> bool:
+    return occurrence.status == OccurrenceStatus.CANCELLED and occurrence.attempt == 0
+
+
+def _claim(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim:
+    retrying = row.status == OccurrenceStatus.PENDING
+    return Claim(
+        id=row.id,
+        event_id=event.id,
+        event_type=row.event_type,
+        service=row.service,
+        key=event.key,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        payload=payload_text,
+        due_at=row.due_at,
+        wall_time=row.wall_time,
+        zone=row.zone,
+        user_timezone=event.user_timezone,
+        resource_timezone=event.resource_timezone,
+        attempt=row.attempt,
+        ready_at=row.wake_at if retrying and row.wake_at else row.due_at,
+    )
+
+
+def _told(result: Result, now: datetime, written: bool) -> LedgerEntry:
+    fact = result.decision.fact if written else facts.FENCED
+    data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
+    return facts.entry(
+        fact, now, result.event_id, result.id, attempt=result.attempt, data=data
+    )
+
+
+def _move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:
+    """Set the event's columns to where it goes; says what the ledger is to know of it."""
+    due = advance.next_due
+    event.next_at = due.at if due else None
+    event.next_wall_time = due.wall_time if due else None
+    event.next_resolution = resolution_text(due) if due else ""
+    event.tzdata_fingerprint = advance.fingerprint
+    event.updated_at = now
+    event.status, event.reason = advance.status, advance.problem[:500]
+    return paused_entries([(event.id, advance)], now)
+
+
+def paused_entries(
+    advances: Iterable[tuple[UUID, Advance]], now: datetime
+) -> list[LedgerEntry]:
+    """Tell the ledger which events were paused because their rule failed."""
+    return [
+        facts.entry(facts.PAUSED, now, event_id, data={"reason": advance.problem})
+        for event_id, advance in advances
+        if advance.problem
+    ]
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat() if moment else ""

@@ -1,0 +1,111 @@
+"""The values that cross between the engine and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from duly.civil.instants import Instant, WallTime
+from duly.civil.resolve import Due, Resolution
+from duly.policy.outcome import Decision
+from duly.policy.states import EventStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DueEvent:
+    """An event that has come due, locked for the transaction that read it."""
+
+    id: UUID
+    rule: Any
+    """The rule's JSON form."""
+    due_at: datetime
+    wall_time: datetime
+    resolution: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Where an event goes once its occurrence is born."""
+
+    next_due: Due | None
+    """None: the rule names no further instant, and the event is finished."""
+    fingerprint: str = ""
+    """Of the zone data that `next_due` was derived with."""
+    problem: str = ""
+    """Not empty: the rule could not be evaluated; the event is paused with this reason."""
+
+    @property
+    def status(self) -> EventStatus:
+        """The state that the event takes."""
+        if self.problem:
+            return EventStatus.PAUSED
+        return EventStatus.SCHEDULED if self.next_due else EventStatus.FINISHED
+
+
+Advancer = Callable[[DueEvent], Advance]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of one holder to one occurrence, until its lease runs out."""
+
+    id: UUID
+    event_id: UUID
+    event_type: str
+    service: str
+    key: str | None
+    entity_type: str
+    entity_id: str
+    payload: str
+    """JSON text, as stored."""
+    due_at: datetime
+    wall_time: datetime
+    zone: str
+    user_timezone: str
+    resource_timezone: str
+    attempt: int
+    """Attempts begun so far. Starting one makes it that attempt's number, the fencing token."""
+    ready_at: datetime
+    """When it may start: its due instant, or the end of a retry's wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A running attempt whose lease ran out, locked for the transaction that read it."""
+
+    id: UUID
+    event_id: UUID
+    event_type: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What follows from one attempt, to be written if that attempt still holds."""
+
+    id: UUID
+    event_id: UUID
+    attempt: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The next instants at which there is something to do; None: nothing at all."""
+
+    event_at: datetime | None
+    occurrence_at: datetime | None
+
+
+def resolution_text(due: Due) -> str:
+    """Say in one column how a due instant was resolved: "plain", "gap:shift", "overlap:first"."""
+    return f"{due.resolution}:{due.policy}" if due.policy else due.resolution
+
+
+def stored_due(at: datetime, wall_time: datetime, zone: str, resolution: str) -> Due:
+    """Give back the Due that four columns hold."""
+    kind, _, policy = resolution.partition(":")
+    return Due(Instant(at), WallTime(wall_time), zone, cast("Resolution", kind), policy)

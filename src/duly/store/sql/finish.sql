@@ -1,0 +1,30 @@
+-- Writes the outcome of every attempt that still runs under its number; tells the ledger of
+-- each, and of the others that they were fenced.
+-- Index: primary key. Locks: the rows, in the order of their ids.
+WITH given AS (
+    SELECT *
+    FROM unnest(
+        %(ids)s::uuid[], %(event_ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
+        %(wake_ats)s::timestamptz[], %(errors)s::text[], %(facts)s::text[], %(datas)s::jsonb[]
+    ) AS g (id, event_id, attempt, status, wake_at, error, fact, data)
+), held AS (
+    SELECT o.id
+    FROM duly_occurrence o JOIN given g ON g.id = o.id
+    WHERE o.status = 'running' AND o.attempt = g.attempt
+    ORDER BY o.id
+    FOR UPDATE OF o
+), written AS (
+    UPDATE duly_occurrence o
+    SET status = g.status, wake_at = g.wake_at, holder = NULL, error = g.error,
+        finished_at = CASE WHEN g.wake_at IS NULL THEN %(now)s::timestamptz END
+    FROM given g JOIN held h ON h.id = g.id
+    WHERE o.id = g.id
+    RETURNING o.id
+), told AS (
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
+    SELECT %(now)s, g.event_id, g.id,
+           CASE WHEN w.id IS NULL THEN 'fenced' ELSE g.fact END, g.attempt, 'engine',
+           CASE WHEN w.id IS NULL THEN jsonb_build_object('outcome', g.fact) ELSE g.data END
+    FROM given g LEFT JOIN written w ON w.id = g.id
+)
+SELECT id FROM written

@@ -1,0 +1,42 @@
+-- Inserts the occurrence of each locked event, moves the event on, and tells the ledger.
+-- One occurrence per (event, due_at), whatever happens: where there is one already it is
+-- taken up again if it was cancelled before it ever began, else the ledger says `skipped`.
+-- Index: primary keys, duly_occurrence_unique. Locks: the events are locked already.
+WITH given AS (
+    SELECT *
+    FROM unnest(
+        %(event_ids)s::uuid[], %(occurrence_ids)s::uuid[], %(next_ats)s::timestamptz[],
+        %(next_wall_times)s::text[], %(next_resolutions)s::text[], %(fingerprints)s::text[],
+        %(statuses)s::text[], %(reasons)s::text[], %(datas)s::jsonb[]
+    ) AS g (event_id, occurrence_id, next_at, next_wall_time, next_resolution, fingerprint,
+            status, reason, data)
+), born AS (
+    INSERT INTO duly_occurrence
+        (id, event_id, service, event_type, payload, due_at, wall_time, zone, resolution,
+         status, attempt, wake_at, holder, reason, error, created_at)
+    SELECT g.occurrence_id, e.id, e.service, e.event_type, e.payload, e.next_at,
+           e.next_wall_time, e.execution_timezone, e.next_resolution,
+           'queued', 0, %(lease_until)s, %(holder)s, '', '', %(now)s
+    FROM given g JOIN duly_scheduledevent e ON e.id = g.event_id
+    ON CONFLICT (event_id, due_at) DO UPDATE
+    SET status = 'queued', wake_at = excluded.wake_at, holder = excluded.holder, reason = '',
+        finished_at = NULL, service = excluded.service, event_type = excluded.event_type,
+        payload = excluded.payload
+    WHERE duly_occurrence.status = 'cancelled' AND duly_occurrence.attempt = 0
+    RETURNING id, event_id
+), moved AS (
+    UPDATE duly_scheduledevent e
+    SET next_at = g.next_at, next_wall_time = g.next_wall_time,
+        next_resolution = g.next_resolution, tzdata_fingerprint = g.fingerprint,
+        status = g.status, reason = g.reason, updated_at = %(now)s
+    FROM given g
+    WHERE e.id = g.event_id
+), told AS (
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, actor, data)
+    SELECT %(now)s, g.event_id, b.id,
+           CASE WHEN b.id IS NULL THEN 'skipped' ELSE 'due' END, 'engine',
+           CASE WHEN b.id IS NULL
+                THEN g.data || '{"reason": "this instant has fired"}' ELSE g.data END
+    FROM given g LEFT JOIN born b ON b.event_id = g.event_id
+)
+SELECT event_id, id FROM born

@@ -1,0 +1,23 @@
+-- Begins the next attempt of each occurrence that is still queued at the attempt given.
+-- Index: primary key. Locks: the rows, in the order of their ids, so that no two batches
+-- can wait for each other.
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS g (id, attempt)
+), held AS (
+    SELECT o.id
+    FROM duly_occurrence o JOIN given g ON g.id = o.id
+    WHERE o.status = 'queued' AND o.attempt = g.attempt
+    ORDER BY o.id
+    FOR UPDATE OF o
+), began AS (
+    UPDATE duly_occurrence o
+    SET status = 'running', attempt = o.attempt + 1, wake_at = %(lease_until)s,
+        holder = %(holder)s, started_at = %(now)s, reason = ''
+    FROM held h
+    WHERE o.id = h.id
+    RETURNING o.id, o.event_id, o.attempt
+), told AS (
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor)
+    SELECT %(now)s, event_id, id, 'started', attempt, 'engine' FROM began
+)
+SELECT id FROM began

@@ -1,0 +1,49 @@
+"""What the core says about itself: names in the past tense, for whoever listens.
+
+| name | fields | when |
+|---|---|---|
+| engine.started | holder | an engine has begun to claim |
+| engine.stopped | holder, released, interrupted | an engine has let go of everything |
+| engine.faulted | part, error, wait_seconds | a turn of an engine's loop failed and will be repeated |
+| events.planned | born, skipped | due events got their occurrences |
+| events.held | event_id, error | a rule could not be evaluated; its event is paused |
+| occurrences.claimed | count | waking occurrences were handed out again |
+| occurrences.started | count, refused | attempts began; the refused had moved on |
+| occurrences.parked | count, event_types | nobody in this process handles these types |
+| occurrences.recorded | count, fenced | outcomes were written; the fenced came too late |
+| occurrences.rescued | count | attempts whose lease ran out were taken back |
+| leases.extended | count, lost | a heartbeat |
+| clock.jumped | offset_seconds | the database's clock moved against the monotonic clock |
+| listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
+_logger = logging.getLogger("duly")
+_WARNINGS = frozenset(
+    {"engine.faulted", "events.held", "clock.jumped", "listener.faulted", "occurrences.parked"}
+)
+
+
+def emit(name: str, **fields: Any) -> None:
+    """Tell every listener that something happened; what they raise is logged, not spread."""
+    level = logging.WARNING if name in _WARNINGS else logging.DEBUG
+    if _logger.isEnabledFor(level):
+        _logger.log(level, "%s %s", name, " ".join(f"{k}={v}" for k, v in fields.items()))
+    for listener in tuple(_listeners):
+        try:
+            listener(name, fields)
+        except Exception:
+            _logger.exception("a telemetry listener failed on %s", name)
+
+
+def subscribe(listener: Listener) -> Callable[[], None]:
+    """Call `listener(name, fields)` on every emit; the returned function ends that."""
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
