@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
     from duly.civil.cron import Cron
     from duly.civil.resolve import Due
@@ -45,54 +43,62 @@ if TYPE_CHECKING:
         upcoming_events,
     )
 
-_HOMES = {
-    "duly.civil.cron": ("Cron",),
-    "duly.civil.resolve": ("Due",),
-    "duly.civil.rules": ("At", "Every"),
-    "duly.errors": ("DulyError",),
-    "duly.policy.retry": ("Retry",),
-    "duly.registry": ("Occurrence", "handler"),
-    "duly.scheduling": (
-        "Answer",
-        "NewEvent",
-        "Upcoming",
-        "acancel_entity_events",
-        "acancel_event",
-        "aexplain",
-        "apause_event",
-        "areschedule_event",
-        "aresume_event",
-        "aschedule_event",
-        "aschedule_events",
-        "atrigger_event",
-        "aupcoming_events",
-        "cancel_entity_events",
-        "cancel_event",
-        "explain",
-        "pause_event",
-        "preview",
-        "reschedule_event",
-        "resume_event",
-        "schedule_event",
-        "schedule_events",
-        "trigger_event",
-        "upcoming_events",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__version__ = "0.1.0"
 
-__all__ = [  # noqa: PLE0604 - the names come from the table above
+__all__ = [
+    "Answer",
+    "At",
+    "Cron",
+    "Due",
+    "DulyError",
+    "Every",
+    "NewEvent",
+    "Occurrence",
+    "Retry",
+    "Upcoming",
     "__version__",
-    *sorted(_HOME_OF),
+    "acancel_entity_events",
+    "acancel_event",
+    "aexplain",
+    "apause_event",
+    "areschedule_event",
+    "aresume_event",
+    "aschedule_event",
+    "aschedule_events",
+    "atrigger_event",
+    "aupcoming_events",
+    "cancel_entity_events",
+    "cancel_event",
+    "explain",
+    "handler",
+    "pause_event",
+    "preview",
+    "reschedule_event",
+    "resume_event",
+    "schedule_event",
+    "schedule_events",
+    "trigger_event",
+    "upcoming_events",
 ]
+
+_HOMES = {
+    "Cron": "duly.civil.cron",
+    "Due": "duly.civil.resolve",
+    "At": "duly.civil.rules",
+    "Every": "duly.civil.rules",
+    "DulyError": "duly.errors",
+    "Retry": "duly.policy.retry",
+    "Occurrence": "duly.registry",
+    "handler": "duly.registry",
+}
+# The verbs, and what they give and take.
+_VERBS = "duly.scheduling"
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME_OF[name]
-    except KeyError:
-        raise AttributeError(f"module 'duly' has no attribute {name!r}") from None
-    return getattr(import_module(home), name)
+    if name not in __all__:
+        raise AttributeError(f"module 'duly' has no attribute {name!r}")
+    return getattr(import_module(_HOMES.get(name, _VERBS)), name)
 
 
 def __dir__() -> list[str]:

@@ -22,7 +22,7 @@ from duly.engine.plan import advance
 from duly.engine.record import Recorder
 from duly.engine.recover import rescue
 from duly.policy.outcome import Interrupted, Outcome, TimedOut
-from duly.store import open_store
+from duly.store.backends import open_store
 from duly.store.rows import Claim, Horizon
 from duly.store.wakeups import watch
 from duly.telemetry import emit
@@ -156,7 +156,7 @@ class Engine:
             now=now,
             until=until,
             limit=limit,
-            lease_until=until + self.options.lease,
+            lease_until=now + self.options.lease,
             holder=self.options.holder,
         )
         if claims:
@@ -172,7 +172,7 @@ class Engine:
             now=now,
             until=until,
             limit=limit,
-            lease_until=until + self.options.lease,
+            lease_until=now + self.options.lease,
             holder=self.options.holder,
             advance=advance,
         )

@@ -17,7 +17,7 @@ class ScheduledEvent(models.Model):
     id = models.UUIDField(primary_key=True)
     service = models.CharField(max_length=100)
     event_type = models.CharField(max_length=100)
-    key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULL is outside uniqueness
+    key = models.CharField(max_length=200, null=True, blank=True)
     entity_type = models.CharField(max_length=100, blank=True)
     entity_id = models.CharField(max_length=200, blank=True)
     payload = PayloadField()

@@ -96,7 +96,7 @@ class SqliteWatcher:
         self._thread.join()
 
     def _run(self) -> None:
-        import sqlite3  # noqa: PLC0415 - Python may be built without it
+        import sqlite3
 
         connection = sqlite3.connect(self._path)
         try:
@@ -138,7 +138,7 @@ class PostgresListener:
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _listen(self) -> None:
-        import psycopg  # noqa: PLC0415 - an extra
+        import psycopg
 
         with psycopg.connect(**self._parameters, autocommit=True) as connection:
             connection.execute(f"LISTEN {CHANNEL}")

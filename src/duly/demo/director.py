@@ -1,0 +1,132 @@
+"""Directs the demo: schedules, starts two engines, kills one, and reads out the verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import django
+
+from duly.demo.handlers import DIRECTORY_VARIABLE
+from duly.demo.verdict import effects_in
+
+# From the second engine's start to the first due instant.
+LEAD_SECONDS = 2.0
+# After the last due instant: the lease of the killed process, then some.
+PATIENCE_SECONDS = 15.0
+PROGRESS_SECONDS = 0.25
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo in the directory that the environment names."""
+    seconds, events, form = float(arguments[0]), int(arguments[1]), arguments[2]
+    django.setup()
+    # Imported here: they need Django's settings.
+    from django.core.management import call_command
+
+    from duly.demo import story
+
+    directory = Path(os.environ[DIRECTORY_VARIABLE])
+    quiet = form == "json"
+    call_command("migrate", verbosity=0)
+    if story.database_in_use():
+        print("duly: error: this database holds events already; the demo needs an empty one",
+              file=sys.stderr)
+        return 2
+    say = _silent if quiet else _say
+    say(story.opening())
+    story.schedule_appointments(say)
+    engines = [_start_engine(), _start_engine()]
+    try:
+        _await_engines(engines)
+        first = datetime.now(UTC) + timedelta(seconds=LEAD_SECONDS)
+        story.schedule_due_now(directory, first, seconds, events, random.Random())
+        say(f"Two engines run (pids {engines[0].pid} and {engines[1].pid}). "
+            f"{events} events come due within {seconds:g} s, at random instants.")
+        killed = _watch(directory, engines[0], first, seconds, events, say)
+    finally:
+        stopped = [_stop_engine(engine) for engine in engines]
+    verdict = story.verdict(directory)
+    if quiet:
+        print(json.dumps(story.verdict_json(verdict, killed)))
+    else:
+        say("\n".join(story.verdict_lines(verdict, killed)))
+        say("\n".join(story.examples()))
+    return 0 if verdict.passed and stopped[1] == 0 else 1
+
+
+def _start_engine() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "duly", "run"], stdout=subprocess.PIPE, text=True
+    )
+
+
+def _await_engines(engines: Sequence[subprocess.Popen[str]]) -> None:
+    for engine in engines:
+        assert engine.stdout is not None
+        if not engine.stdout.readline():
+            raise SystemExit(f"duly: error: an engine did not start (exit code {engine.wait()})")
+
+
+def _watch(
+    directory: Path,
+    victim: subprocess.Popen[str],
+    first: datetime,
+    seconds: float,
+    events: int,
+    say: Callable[[str], None],
+) -> float:
+    """Wait for every event, and kill one engine half-way; gives when that was, in seconds."""
+    start = first.timestamp()
+    killed_at = 0.0
+    while (elapsed := time.time() - start) < seconds + PATIENCE_SECONDS:
+        fired = len({str(effect["key"]) for effect in effects_in(directory)})
+        _progress(fired, events, max(0.0, elapsed))
+        if not killed_at and elapsed >= seconds / 2:
+            victim.kill()
+            killed_at = elapsed
+            _clear_progress()
+            say(f"{elapsed:.1f} s: engine {victim.pid} killed with SIGKILL, {fired} fired so far.")
+        if fired >= events and elapsed > seconds:
+            break
+        time.sleep(PROGRESS_SECONDS)
+    _clear_progress()
+    return killed_at
+
+
+def _progress(fired: int, events: int, elapsed: float) -> None:
+    if sys.stderr.isatty():
+        bar = "#" * (30 * fired // events)
+        print(f"\r  [{bar:<30}] {fired}/{events} fired, {elapsed:4.1f} s", end="", file=sys.stderr)
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+
+
+def _stop_engine(engine: subprocess.Popen[str]) -> int:
+    with suppress(ProcessLookupError):
+        engine.send_signal(signal.SIGTERM)
+    return engine.wait(timeout=60)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""What the demo schedules, and what it says."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connections, transaction
+
+from duly import scheduling
+from duly.civil import zones
+from duly.civil.rules import At
+from duly.conf import config
+from duly.demo import appointments
+from duly.demo.verdict import Verdict, judge, quantile
+from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.policy.outcome import LeaseLost
+from duly.scheduling import NewEvent
+from duly.store import facts
+
+# Rows of appointments.csv whose reminders the clocks get in the way of.
+EXAMPLES = ("gap", "overlap", "half-hour")
+
+
+def database_in_use() -> bool:
+    """Say whether anything was ever scheduled here."""
+    return ScheduledEvent.objects.using(config().database).exists()
+
+
+def opening() -> str:
+    """Say on what the demo runs."""
+    database = connections[config().database].display_name
+    return f"duly demo on {database}, time zones from tzdata {zones.current().release}."
+
+
+def schedule_appointments(say: Callable[[str], None]) -> None:
+    """Schedule the reminder and the follow-up of every appointment in the input."""
+    rows = list(appointments.read())
+    began = time.monotonic()
+    new = [event for row in rows for event in (row.reminder(), row.follow_up())]
+    with transaction.atomic(config().database):
+        stored = scheduling.schedule_events(new, actor="demo")
+    seconds = time.monotonic() - began
+    used = {row.resource_timezone for row in rows} | {row.patient_timezone for row in rows}
+    first = min(event.next_at for event in stored if event.next_at)
+    say(
+        f"Scheduled {len(stored)} reminders and follow-ups of {len(rows)} appointments "
+        f"in {len(used)} time zones in {seconds:.1f} s; the first is due {first:%Y-%m-%d}."
+    )
+
+
+def schedule_due_now(
+    directory: Path, first: datetime, seconds: float, count: int, dice: random.Random
+) -> None:
+    """Schedule check-ins at random instants from `first` on, and write down that it was done.
+
+    Written down only once the transaction has committed: that is what acknowledged means.
+    """
+    rows = list(appointments.read())
+    using = config().database
+    new = []
+    for number in range(count):
+        row = dice.choice(rows)
+        moment = first + timedelta(seconds=dice.uniform(0, seconds))
+        new.append(
+            NewEvent(
+                "appointment_check_in",
+                At.instant(moment, row.resource_timezone),
+                payload={"clinic": row.clinic, "city": row.city},
+                entity=("appointment", row.appointment_id),
+                key=f"check-in:{number}",
+            )
+        )
+    with transaction.atomic(using):
+        stored = scheduling.schedule_events(new, actor="demo")
+    keys = [_key(event.id, event.next_at) for event in stored]
+    (directory / "acknowledged.txt").write_text("\n".join(keys), "utf-8")
+
+
+def verdict(directory: Path) -> Verdict:
+    """Judge the run by its logs; the ledger only says which events were rescued."""
+    using = config().database
+    lost = LedgerEntry.objects.using(using).filter(
+        fact="retried", data__error__startswith=LeaseLost.__name__
+    )
+    handed_on = LedgerEntry.objects.using(using).filter(fact=facts.CLAIMED, data__from="queued")
+    ids = {*lost.values_list("occurrence_id", flat=True)}
+    ids |= {*handed_on.values_list("occurrence_id", flat=True)}
+    rows = Occurrence.objects.using(using).filter(id__in=ids).values_list("event_id", "due_at")
+    return judge(directory, [_key(event_id, due_at) for event_id, due_at in rows])
+
+
+def verdict_lines(verdict: Verdict, killed_at: float) -> Iterable[str]:
+    """Say the verdict in words."""
+    yield ""
+    yield "Verdict, from the log that the handlers wrote themselves:"
+    yield f"  fired       {verdict.fired} of {verdict.acknowledged}"
+    yield f"  lost        {verdict.lost}"
+    yield f"  early       {verdict.early}"
+    same = ", each under the key of its first" if verdict.duplicates else ""
+    yield f"  duplicates  {verdict.duplicates}{same}"
+    yield f"  lateness    {_lateness(verdict.on_time)}"
+    yield (
+        f"  rescued     {verdict.rescued} events of the process killed after {killed_at:.1f} s"
+        + (f": {_lateness(verdict.late)}" if verdict.late else "")
+    )
+    yield f"  {'PASSED: nothing lost.' if verdict.passed else 'FAILED'}"
+
+
+def verdict_json(verdict: Verdict, killed_at: float) -> dict[str, Any]:
+    """Give the verdict as data; lateness in milliseconds."""
+    return {
+        "passed": verdict.passed,
+        "acknowledged": verdict.acknowledged,
+        "fired": verdict.fired,
+        "lost": verdict.lost,
+        "early": verdict.early,
+        "phantom": verdict.phantom,
+        "duplicates": verdict.duplicates,
+        "rescued": verdict.rescued,
+        "killed_after_seconds": round(killed_at, 2),
+        "lateness_ms": _milliseconds(verdict.on_time),
+        "rescued_lateness_ms": _milliseconds(verdict.late),
+    }
+
+
+def examples() -> Iterable[str]:
+    """Explain one reminder in a gap, one in an overlap, and one across a half-hour change."""
+    yield ""
+    yield "Three of the reminders that wait in the database, and why they fire when they do:"
+    rows = list(appointments.read())
+    for word in EXAMPLES:
+        row = next(row for row in rows if word in row.note)
+        key = row.reminder().key
+        event = ScheduledEvent.objects.using(config().database).get(key=key)
+        yield f"\n{row.clinic}, {row.start} {row.resource_timezone} ({row.note})"
+        yield from (f"  {sentence}" for sentence in scheduling.explain(event).sentences)
+
+
+def _key(event_id: object, due_at: datetime | None) -> str:
+    assert due_at is not None
+    return f"{event_id}:{due_at.isoformat()}"
+
+
+def _milliseconds(ascending: tuple[float, ...]) -> dict[str, float]:
+    shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {name: round(1000 * quantile(ascending, share), 1) for name, share in shares.items()}
+
+
+def _lateness(ascending: tuple[float, ...]) -> str:
+    return ", ".join(f"{name} {value:g} ms" for name, value in _milliseconds(ascending).items())
