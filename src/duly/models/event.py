@@ -28,7 +28,7 @@ class ScheduledEvent(models.Model):
     resource_timezone = models.CharField(max_length=64, blank=True)
     tzdata_fingerprint = models.CharField(max_length=64, blank=True)
 
-    status = models.CharField(max_length=16, default=EventStatus.SCHEDULED)
+    status = models.CharField(max_length=16, default=EventStatus.SCHEDULED.value)
     reason = models.CharField(max_length=500, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
     next_wall_time = WallTimeField(null=True, blank=True)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 from duly import payloads
 
+if TYPE_CHECKING:
+    _CharField = models.CharField[datetime | None, datetime | None]
+    _TextField = models.TextField[Any, Any]
+else:
+    _CharField, _TextField = models.CharField, models.TextField
 
-class WallTimeField(models.CharField[datetime | None, datetime | None]):
+
+class WallTimeField(_CharField):
     """A civil time: a naive datetime, stored as ISO 8601 text.
 
     Text, because a database's zone-less timestamp invites it to apply a zone of its own:
@@ -33,7 +39,7 @@ class WallTimeField(models.CharField[datetime | None, datetime | None]):
         return value.isoformat() if isinstance(value, datetime) else value
 
 
-class PayloadField(models.TextField[Any, Any]):
+class PayloadField(_TextField):
     """A payload: any JSON value, stored as the text that `duly.payloads` makes.
 
     The text is made, and its size judged, where the payload comes in; this field only

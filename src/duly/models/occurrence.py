@@ -11,6 +11,8 @@ from duly.models.event import ScheduledEvent
 from duly.models.fields import PayloadField, WallTimeField
 from duly.policy.states import LIVE, OccurrenceStatus
 
+_LIVE = sorted(status.value for status in LIVE)
+
 
 class Occurrence(models.Model):
     """One due instant of an event: its identity is (event, due_at), which never moves."""
@@ -28,7 +30,7 @@ class Occurrence(models.Model):
     zone = models.CharField(max_length=64)
     resolution = models.CharField(max_length=32)
 
-    status = models.CharField(max_length=16, default=OccurrenceStatus.QUEUED)
+    status = models.CharField(max_length=16, default=OccurrenceStatus.QUEUED.value)
     attempt = models.IntegerField(default=0)
     wake_at = models.DateTimeField(null=True, blank=True)
     holder = models.UUIDField(null=True, blank=True)
@@ -50,8 +52,8 @@ class Occurrence(models.Model):
             ),
             # Whatever is alive will be looked at again; whatever has ended will not.
             models.CheckConstraint(
-                condition=Q(status__in=sorted(LIVE), wake_at__isnull=False)
-                | (~Q(status__in=sorted(LIVE)) & Q(wake_at__isnull=True)),
+                condition=Q(status__in=_LIVE, wake_at__isnull=False)
+                | (~Q(status__in=_LIVE) & Q(wake_at__isnull=True)),
                 name="duly_occurrence_wake_at_iff_live",
             ),
             models.CheckConstraint(
@@ -59,8 +61,8 @@ class Occurrence(models.Model):
                 name="duly_occurrence_running_has_attempt",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=sorted(LIVE), finished_at__isnull=True)
-                | (~Q(status__in=sorted(LIVE)) & Q(finished_at__isnull=False)),
+                condition=Q(status__in=_LIVE, finished_at__isnull=True)
+                | (~Q(status__in=_LIVE) & Q(finished_at__isnull=False)),
                 name="duly_occurrence_finished_at_iff_ended",
             ),
         ]
