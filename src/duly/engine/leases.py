@@ -21,7 +21,7 @@ class Leases:
 
     held: gives (occurrence, attempt) of the claims that wait for their instant.
     lost: is told which of those have been taken away.
-    ended: is told of attempts whose time was up.
+    ended: is told what came of each attempt.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Leases:
     def stop(self) -> None:
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout=5)
 
     def add(self, attempts: list[Attempt]) -> None:
@@ -59,14 +59,22 @@ class Leases:
         with self._changed:
             for attempt in attempts:
                 self._running[attempt.claim.id, attempt.number] = attempt
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def remove(self, attempt: Attempt) -> bool:
-        """Forget an attempt; says whether it was still held here."""
+    def end(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Let go of an attempt, and pass its outcome on.
+
+        What was timed out or interrupted here may still come to an end of its own: that
+        late outcome is passed on as well, for the database to refuse, unless it says the
+        same again.
+        """
         with self._changed:
-            removed = self._running.pop((attempt.claim.id, attempt.number), None)
-            self._changed.notify()
-            return removed is not None
+            held = self._running.pop((attempt.claim.id, attempt.number), None)
+            if held or not isinstance(outcome, TimedOut):
+                # Passed on before anybody can see that nothing runs any more: a stopping
+                # engine closes its recorder then.
+                self._ended(attempt, outcome)
+            self._changed.notify_all()
 
     def running(self) -> list[Attempt]:
         """Give the attempts that run now."""
@@ -101,8 +109,8 @@ class Leases:
     def _end_overdue(self) -> None:
         now = self._clock.monotonic()
         for attempt in self.running():
-            if attempt.deadline <= now and self.remove(attempt):
-                self._ended(attempt, TimedOut(attempt.registration.timeout))
+            if attempt.deadline <= now:
+                self.end(attempt, TimedOut(attempt.registration.timeout))
 
     def _beat(self) -> None:
         running = {(attempt.claim.id, attempt.number) for attempt in self.running()}

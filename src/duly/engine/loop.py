@@ -21,7 +21,7 @@ from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import advance
 from duly.engine.record import Recorder
 from duly.engine.recover import rescue
-from duly.policy.outcome import Interrupted, Outcome, TimedOut
+from duly.policy.outcome import Interrupted, Outcome
 from duly.store.backends import open_store
 from duly.store.rows import Claim, Horizon
 from duly.store.wakeups import watch
@@ -50,7 +50,7 @@ class Engine:
             options,
             held=lambda: self._dispatcher.held(),
             lost=lambda ids: self._dispatcher.drop(ids),
-            ended=self._attempt_timed_out,
+            ended=lambda attempt, outcome: self._recorder.put(attempt, outcome),
         )
         self._dispatcher = Dispatcher(
             self._store,
@@ -66,6 +66,8 @@ class Engine:
         self._awake = threading.Event()
         self._starved = False
         self._stopping = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._stopped_clean = False
         self._thread = threading.Thread(target=self._run, name="duly-engine", daemon=True)
 
     def start(self) -> None:
@@ -86,7 +88,14 @@ class Engine:
 
         A handler that outlives the grace time is recorded as interrupted, to be tried
         again elsewhere. Says whether all of it could be written; if not, leases end it.
+        Stopping again gives the same answer.
         """
+        with self._stop_lock:
+            if not self._stopping.is_set():
+                self._stopped_clean = self._stop()
+            return self._stopped_clean
+
+    def _stop(self) -> bool:
         self._stopping.set()
         self._awake.set()
         self._watcher.stop()
@@ -94,9 +103,9 @@ class Engine:
         held = self._dispatcher.stop()
         released = self._release(held)
         self._leases.wait_idle(self.options.grace_seconds)
-        interrupted = [attempt for attempt in self._leases.running() if self._leases.remove(attempt)]
+        interrupted = self._leases.running()
         for attempt in interrupted:
-            self._recorder.put(attempt, Interrupted())
+            self._leases.end(attempt, Interrupted())
         self._plain.stop()
         self._asynchronous.stop()
         written = self._recorder.stop(LAST_WRITES_SECONDS)
@@ -198,15 +207,9 @@ class Engine:
             return 0
 
     def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        # An attempt that timed out before is no longer held; its late result goes the
-        # same way, and the database refuses it.
-        if self._leases.remove(attempt) or not isinstance(outcome, TimedOut):
-            self._recorder.put(attempt, outcome)
+        self._leases.end(attempt, outcome)
         self._dispatcher.slot_freed()
 
     def _room_made(self) -> None:
         if self._starved:
             self._awake.set()
-
-    def _attempt_timed_out(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._recorder.put(attempt, outcome)

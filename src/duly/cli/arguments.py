@@ -1,0 +1,169 @@
+"""What each verb takes; needs no Django, so that `--help` works without a project."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from duly import __version__
+from duly.cli.parser import EXIT_CODES, Parser
+
+RULES = """\
+RULE is one of
+  a cron expression    "0 9 * * MON-FRI", "*/10 * * * * *" (with seconds), @daily
+  a civil time         2027-03-28T02:30
+  elapsed time         "every 15m", "every 1h30m", PT15M
+  the JSON form        '{"kind": "at", ...}', as --json prints it
+Cron and civil times are read in the zone that --tz names."""
+
+ALONE = """\
+Settings are those of DJANGO_SETTINGS_MODULE or --settings. Where neither is given,
+duly stands alone, with duly.service.settings, and makes its own tables:
+  DULY_DATABASE_URL    postgresql://user:password@host:port/name or sqlite:///file;
+                       unset, it is duly.sqlite3 in the current directory
+  DULY_HANDLERS        modules that hold handlers, parted by commas
+  DULY_<NAME>          any setting of DULY, such as DULY_LEASE_SECONDS=3"""
+
+ON_CONFLICT = ("replace", "keep", "raise")
+
+
+def build_parser(prog: str) -> Parser:
+    """Build the parser of `duly` and `manage.py duly`."""
+    parser = Parser(
+        prog=prog,
+        description="Durable, timezone-true scheduled events.",
+        epilog=f"{ALONE}\n\n{EXIT_CODES}",
+    )
+    parser.add_argument("--version", action="version", version=f"duly {__version__}")
+    add_verbs(parser)
+    return parser
+
+
+def add_verbs(parser: ArgumentParser) -> None:
+    """Give a parser every verb, each with its own arguments."""
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    for name, (summary, description, add_arguments) in _VERBS.items():
+        verb = verbs.add_parser(
+            name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
+        )
+        add_arguments(verb)
+        _add_common(verb)
+
+
+def _add_common(verb: ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    # Suppressed where they are not given, so that they do not hide Django's own.
+    add = partial(verb.add_argument, default=argparse.SUPPRESS)
+    add("--settings", metavar="MODULE", help="Django settings module")
+    add("--pythonpath", metavar="DIR", help="directory to find it in")
+
+
+def _run(verb: ArgumentParser) -> None:
+    verb.add_argument("--concurrency", type=int, metavar="N", help="plain handlers at once")
+    verb.add_argument("--async-concurrency", type=int, metavar="N", help="async handlers at once")
+    for name, meaning in (
+        ("horizon", "how far ahead of its instant an occurrence is claimed"),
+        ("poll", "longest time between two looks at the database"),
+        ("lease", "how long a claim lives without a heartbeat"),
+        ("grace", "how long a stopping engine waits for what runs"),
+    ):
+        verb.add_argument(f"--{name}-seconds", type=float, metavar="S", help=meaning)
+    verb.add_argument(
+        "--listen",
+        action=argparse.BooleanOptionalAction,
+        help="use LISTEN/NOTIFY on PostgreSQL",
+    )
+    verb.add_argument(
+        "--once",
+        action="store_true",
+        help="run what is due now, and stop; a retry that must wait is left to the next run",
+    )
+
+
+def _demo(verb: ArgumentParser) -> None:
+    verb.add_argument("--seconds", type=float, default=15.0, help="how long events come due (15)")
+    verb.add_argument("--events", type=int, default=1000, help="how many come due (1000)")
+    verb.add_argument("--database-url", metavar="URL", help="an empty database to run on")
+    verb.add_argument("--keep", action="store_true", help="leave the database and the logs")
+
+
+def _schedule(verb: ArgumentParser) -> None:
+    verb.add_argument("event_type", metavar="TYPE", help="event type, which has a handler")
+    verb.add_argument("rule", metavar="RULE")
+    _add_zone_and_policies(verb)
+    verb.add_argument("--payload", metavar="JSON", help="JSON text, @FILE, or - for stdin")
+    _add_entity(verb)
+    verb.add_argument("--key", metavar="KEY", help="name of the event within its service")
+    verb.add_argument("--service", default="default", metavar="NAME", help="owner of the event")
+    verb.add_argument("--user-tz", default="", metavar="ZONE", help="where the person is")
+    verb.add_argument("--resource-tz", default="", metavar="ZONE", help="where the thing is")
+    verb.add_argument(
+        "--on-conflict", choices=ON_CONFLICT, default="replace", help="what if the key exists"
+    )
+    _add_dry_run(verb)
+
+
+def _upcoming(verb: ArgumentParser) -> None:
+    _add_entity(verb)
+    verb.add_argument("--service", metavar="NAME", help="only events of this service")
+    verb.add_argument("--start", metavar="TIME", help="ISO 8601 with offset; default: now")
+    verb.add_argument("--end", metavar="TIME", help="ISO 8601 with offset; not included")
+    verb.add_argument("--tz", metavar="ZONE", help="show civil times in this zone")
+    _add_count(verb, 20)
+
+
+def _preview(verb: ArgumentParser) -> None:
+    verb.add_argument("rule", metavar="RULE")
+    _add_zone_and_policies(verb)
+    _add_count(verb, 10)
+    verb.add_argument("--after", metavar="TIME", help="ISO 8601 with offset; default: now")
+
+
+def _explain(verb: ArgumentParser) -> None:
+    verb.add_argument("subject", metavar="RULE|EVENT", help="a rule, or the id or key of an event")
+    _add_zone_and_policies(verb)
+    start = verb.add_mutually_exclusive_group()
+    start.add_argument("--on", metavar="DATE", help="the first firing on or after this civil date")
+    start.add_argument("--after", metavar="TIME", help="ISO 8601 with offset; default: now")
+    verb.add_argument("--service", metavar="NAME", help="service of the event (default)")
+
+
+def _cancel(verb: ArgumentParser) -> None:
+    verb.add_argument("event", metavar="EVENT", nargs="?", help="id or key")
+    verb.add_argument("--service", default="default", metavar="NAME", help="service of the key")
+    _add_entity(verb)
+    _add_dry_run(verb)
+
+
+def _add_zone_and_policies(verb: ArgumentParser) -> None:
+    verb.add_argument("--tz", metavar="ZONE", help="IANA name, such as Europe/Berlin")
+    # Not `choices`: the rule itself says what it knows, in the words of its own error.
+    verb.add_argument("--gap", metavar="POLICY", help="a civil time that does not exist")
+    verb.add_argument("--fold", metavar="POLICY", help="a civil time that exists twice")
+
+
+def _add_entity(verb: ArgumentParser) -> None:
+    verb.add_argument("--entity", metavar="TYPE:ID", help="such as appointment:42")
+
+
+def _add_count(verb: ArgumentParser, default: int) -> None:
+    text = f"how many ({default})"
+    verb.add_argument("-n", "--count", type=int, default=default, metavar="N", help=text)
+
+
+def _add_dry_run(verb: ArgumentParser) -> None:
+    verb.add_argument("--dry-run", action="store_true", help="say what it would do; store nothing")
+
+
+_VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
+    "run": ("run an engine until SIGTERM or SIGINT", "", _run),
+    "demo": ("fire events, kill an engine, and prove that nothing was lost", "", _demo),
+    "schedule": ("schedule an event", RULES, _schedule),
+    "upcoming": ("list what comes up", "", _upcoming),
+    "preview": ("show when a rule fires next", RULES, _preview),
+    "explain": ("say why a rule or an event is due when it is", RULES, _explain),
+    "cancel": ("cancel an event, or all events of an entity", "", _cancel),
+}

@@ -1,0 +1,116 @@
+"""`duly <verb>`: reads the command line, makes Django ready, and hands over to the verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+
+from duly.cli.arguments import build_parser
+from duly.cli.tables import visible
+from duly.errors import DulyError, EventConflict, EventNotFound
+
+STANDALONE = "duly.service.settings"
+NEED_TABLES = frozenset({"run", "schedule", "upcoming", "cancel", "explain"})
+
+DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "duly") -> int:
+    """Run one command; gives its exit code, which `duly --help` explains.
+
+    argv: without the program's name; None means the process's own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that cannot show a character gets its escape, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        options = build_parser(prog).parse_args(argv)
+        if options.verb != "demo":
+            _prepare(options)
+        code = perform(options)
+        sys.stdout.flush()
+        return code
+    except DulyError as error:
+        return _complain(str(error), exit_code(error))
+    except BrokenPipeError:
+        # Whoever read has seen enough; Python would complain once more when it exits.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        problem = _known_problem(error)
+        if problem is None:
+            raise
+        return _complain(problem, NOT_DONE)
+
+
+def perform(options: Namespace) -> int:
+    """Do what the options say; Django is ready. Gives the exit code, or raises DulyError."""
+    verb = import_module(f"duly.cli.verbs.{options.verb}")
+    code: int = verb.perform(options)
+    return code
+
+
+def exit_code(error: DulyError) -> int:
+    """Give the exit code that an error ends a command with."""
+    return NOT_DONE if isinstance(error, EventNotFound | EventConflict) else WRONG_INPUT
+
+
+def _prepare(options: Namespace) -> None:
+    """Make Django ready; stand alone where no settings are named."""
+    from django.apps import apps
+
+    if apps.ready:
+        return
+    if "pythonpath" in options:
+        sys.path.insert(0, options.pythonpath)
+    if "settings" in options:
+        os.environ["DJANGO_SETTINGS_MODULE"] = options.settings
+    module = os.environ.setdefault("DJANGO_SETTINGS_MODULE", STANDALONE)
+    # As `python -m duly` has it: DULY_HANDLERS and settings are modules of the caller.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    # Imported here: it is slow, and `duly --help` does without it.
+    import django
+
+    django.setup()
+    from duly.service import standalone
+
+    if module == STANDALONE:
+        standalone.check()
+        if options.verb in NEED_TABLES:
+            standalone.create_tables()
+
+
+def _known_problem(error: Exception) -> str | None:
+    """Say in one line what is not a fault of ours: the database, or the settings."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import Error as DatabaseError
+
+    match error:
+        case DatabaseError() if "duly_" in str(error) and _lacks_table(str(error)):
+            return "the database has no tables of duly yet: run 'manage.py migrate'"
+        case DatabaseError():
+            return f"the database refused: {error}"
+        case ImproperlyConfigured():
+            return f"the settings do not work: {error}"
+        case ModuleNotFoundError() if error.name in os.environ.get("DJANGO_SETTINGS_MODULE", ""):
+            return f"the settings do not work: {error}"
+    return None
+
+
+def _lacks_table(message: str) -> bool:
+    return "no such table" in message or "does not exist" in message
+
+
+def _complain(message: str, code: int) -> int:
+    line = visible(" ".join(message.split()))
+    print(f"duly: error: {line}", file=sys.stderr)
+    return code

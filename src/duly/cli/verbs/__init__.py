@@ -1,0 +1,1 @@
+"""What each verb does, one module each; imported once Django is ready."""

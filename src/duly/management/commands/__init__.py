@@ -1,0 +1,1 @@
+"""One command, `duly`, with a verb for each thing to do."""

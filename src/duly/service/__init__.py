@@ -1,0 +1,1 @@
+"""The Django project of its own, for `duly` without anybody else's."""

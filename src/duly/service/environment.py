@@ -1,0 +1,51 @@
+"""The DULY settings, from variables of the environment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from duly.conf import Config
+from duly.errors import ConfigurationError
+
+PREFIX = "DULY_"
+# Alone, duly has one database; which one, DULY_DATABASE_URL says.
+NOT_FROM_HERE = frozenset({"database"})
+_WORDS = {"true": True, "yes": True, "on": True, "1": True}
+_WORDS |= {"false": False, "no": False, "off": False, "0": False}
+
+
+def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read `DULY_<NAME>` for every setting that `duly.conf.Config` has.
+
+    Gives the settings dict of those that are set. Raises ConfigurationError naming the
+    variable, its value and what it must be.
+    """
+    found: dict[str, Any] = {}
+    for field in fields(Config):
+        variable = PREFIX + field.name.upper()
+        if variable in environment and field.name not in NOT_FROM_HERE:
+            found[field.name.upper()] = _typed(variable, environment[variable], type(field.default))
+    return found
+
+
+def names_in(text: str) -> list[str]:
+    """Split a list of names, parted by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _typed(variable: str, text: str, expected: type) -> Any:
+    try:
+        if expected is bool:
+            return _WORDS[text.strip().lower()]
+        value = expected(text)
+    except (KeyError, ValueError):
+        raise ConfigurationError(f"{variable} must be {_NAMES[expected]}, got {text!r}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigurationError(f"{variable} must be {_NAMES[expected]}, got {text!r}")
+    return value
+
+
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
