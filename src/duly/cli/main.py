@@ -81,7 +81,7 @@ def _prepare(options: Namespace) -> None:
     import django
 
     django.setup()
-    from duly.service import standalone
+    from duly.cli import standalone
 
     if module == STANDALONE:
         standalone.check()
