@@ -1,0 +1,1 @@
+"""Civil time: pure, with no I/O but the reading of time zone data."""

@@ -1,0 +1,78 @@
+"""Rules from the JSON form that is stored and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from duly.civil.cron import Cron
+from duly.civil.rules import VERSION, At, Every, Rule
+from duly.errors import InvalidRule
+
+
+def rule_to_json(rule: Rule) -> dict[str, Any]:
+    """Give the form that `rule_from_json` reads."""
+    return rule.to_json()
+
+
+def rule_from_json(data: object) -> Rule:
+    """Give the rule that a JSON form says.
+
+    Raises InvalidRule naming the field, and what the rule itself raises.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidRule(f"a rule must be a JSON object, got {data!r:.80}")
+    if data.get("v") != VERSION:
+        raise InvalidRule(f"rule version must be {VERSION}, got {data.get('v')!r:.40}")
+    build = _BUILDERS.get(str(data.get("kind")))
+    if build is None:
+        known = ", ".join(_BUILDERS)
+        raise InvalidRule(f"rule kind must be one of {known}; got {data.get('kind')!r:.40}")
+    return build(data)
+
+
+def _at(data: Mapping[str, Any]) -> Rule:
+    _check_fields(data, {"local", "tz"}, {"gap", "fold"})
+    return At(data["local"], data["tz"], **_policies(data))
+
+
+def _cron(data: Mapping[str, Any]) -> Rule:
+    _check_fields(data, {"expr", "tz"}, {"gap", "fold"})
+    return Cron(data["expr"], data["tz"], **_policies(data))
+
+
+def _every(data: Mapping[str, Any]) -> Rule:
+    _check_fields(data, {"microseconds"}, {"anchor", "tz"})
+    microseconds = data["microseconds"]
+    if isinstance(microseconds, bool) or not isinstance(microseconds, int):
+        raise InvalidRule(f"rule microseconds must be a whole number, got {microseconds!r:.40}")
+    anchor = data.get("anchor")
+    try:
+        moment = datetime.fromisoformat(anchor) if anchor is not None else None
+        interval = timedelta(microseconds=microseconds)
+    except (TypeError, ValueError):
+        raise InvalidRule(f"rule anchor must be an ISO 8601 instant, got {anchor!r:.60}") from None
+    except OverflowError:
+        raise InvalidRule(f"rule microseconds is too large: {microseconds}") from None
+    return Every(interval, moment, data.get("tz", "UTC"))
+
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any]], Rule]] = {
+    "at": _at,
+    "cron": _cron,
+    "every": _every,
+}
+
+
+def _policies(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: data[name] for name in ("gap", "fold") if name in data}
+
+
+def _check_fields(data: Mapping[str, Any], needed: set[str], optional: set[str]) -> None:
+    given = set(data) - {"v", "kind"}
+    if missing := needed - given:
+        raise InvalidRule(f"a rule of kind {data['kind']!r} needs {', '.join(sorted(missing))}")
+    if unknown := given - needed - optional:
+        names = ", ".join(sorted(map(str, unknown)))
+        raise InvalidRule(f"a rule of kind {data['kind']!r} has no field {names:.80}")

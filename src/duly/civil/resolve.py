@@ -1,0 +1,194 @@
+"""From civil time to instants: what happens in a gap and in an overlap, by named policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+from duly.civil.instants import Instant, WallTime, parse_wall_time
+from duly.civil.zones import Transition, Zone, get_zone
+from duly.errors import AmbiguousTime, InvalidRule, NonexistentTime
+
+GapPolicy = Literal["shift", "next_valid", "earlier", "skip", "reject"]
+FoldPolicy = Literal["first", "second", "both", "reject"]
+Resolution = Literal["plain", "gap", "overlap"]
+
+# No change of an offset since 1970 is larger: Samoa and Kiribati skipped a whole day.
+_LARGEST_CHANGE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An instant, the civil time that it came from, and how it was resolved."""
+
+    at: Instant
+    wall_time: WallTime
+    """The civil time asked for: in a gap, no clock ever reads it."""
+    zone: str
+    resolution: Resolution
+    policy: str = ""
+    """The policy that decided ("shift", "first" …); empty on a plain time."""
+
+
+def resolve(
+    local: datetime, zone: Zone | str, *, gap: GapPolicy = "shift", fold: FoldPolicy = "first"
+) -> tuple[Due, ...]:
+    """Turn a civil time into the instants it names in `zone`.
+
+    One instant on an ordinary day; none, one or two where the clocks change, as the
+    policies say. In a gap: "shift" is later by the gap's length (02:30 -> 03:30),
+    "next_valid" the first instant after it (03:00), "earlier" sooner by the gap's length
+    (01:30), "skip" none. In an overlap: "first", "second" or "both".
+
+    local: naive, microsecond precision. Gives UTC instants, ascending.
+    Raises NonexistentTime / AmbiguousTime under "reject", naming both sides of the change;
+    InvalidRule for an unknown policy; InvalidTime and UnknownZone for bad input.
+    Source: RFC 5545 3.3.5; java.time ZonedDateTime.ofLocal for the defaults.
+    """
+    check_policies(gap, fold)
+    wall_time = parse_wall_time(local)
+    found = zone if isinstance(zone, Zone) else get_zone(zone)
+    return resolve_checked(wall_time, found, gap, fold)
+
+
+def resolve_checked(
+    wall_time: WallTime, zone: Zone, gap: GapPolicy, fold: FoldPolicy
+) -> tuple[Due, ...]:
+    """Do what `resolve` does, for input that has been checked."""
+    # PEP 495: in an overlap fold=0 reads the larger offset, in a gap the one before it.
+    earlier = wall_time.replace(tzinfo=zone.info)
+    later = earlier.replace(fold=1)
+    before, after = earlier.utcoffset(), later.utcoffset()
+    assert before is not None and after is not None
+    if before == after:
+        return (Due(Instant(earlier.astimezone(UTC)), wall_time, zone.name, "plain"),)
+    if before < after:
+        return _in_gap(wall_time, zone, before, after, gap)
+    return _in_overlap(wall_time, zone, before, after, fold)
+
+
+def _in_gap(
+    wall_time: WallTime, zone: Zone, before: timedelta, after: timedelta, policy: GapPolicy
+) -> tuple[Due, ...]:
+    shifted, sooner = _instant(wall_time, before), _instant(wall_time, after)
+    match policy:
+        case "shift":
+            at = shifted
+        case "earlier":
+            at = sooner
+        case "next_valid":
+            at = _change(zone, sooner, shifted).at
+        case "skip":
+            return ()
+        case "reject":
+            change = _change(zone, sooner, shifted)
+            raise NonexistentTime(
+                f"{wall_time.isoformat()} does not exist in {zone.name}: the clocks go from "
+                f"{_wall(change.at, before)} to {_wall(change.at, after)} "
+                f"(tzdata {zone.release}); choose another time or another gap policy"
+            )
+    return (Due(at, wall_time, zone.name, "gap", policy),)
+
+
+def _in_overlap(
+    wall_time: WallTime, zone: Zone, before: timedelta, after: timedelta, policy: FoldPolicy
+) -> tuple[Due, ...]:
+    first = Due(_instant(wall_time, before), wall_time, zone.name, "overlap", policy)
+    second = Due(_instant(wall_time, after), wall_time, zone.name, "overlap", policy)
+    match policy:
+        case "first":
+            return (first,)
+        case "second":
+            return (second,)
+        case "both":
+            return (first, second)
+        case "reject":
+            raise AmbiguousTime(
+                f"{wall_time.isoformat()} happens twice in {zone.name}: at "
+                f"{first.at.isoformat()} with UTC offset {offset_text(before)}, and at "
+                f"{second.at.isoformat()} with {offset_text(after)} (tzdata {zone.release}); "
+                "choose another time or another fold policy"
+            )
+
+
+def first_due(
+    wall_times_from: Callable[[WallTime], Iterator[WallTime]],
+    zone: Zone,
+    after: Instant,
+    *,
+    gap: GapPolicy,
+    fold: FoldPolicy,
+) -> Due | None:
+    """Give the earliest instant after `after` that an ascending row of civil times names.
+
+    wall_times_from: gives the civil times of the row from one on, that one included.
+
+    Exact although resolution is not monotone: a shifted 02:30 fires after a plain 03:00,
+    and the second 01:00 of an overlap after the first 01:59. Away from such changes the
+    first civil time is the answer; near one, the search starts earlier by the size of the
+    change, and goes on for as long as a later civil time could still name a sooner instant.
+    """
+    start, _ = _readings_near(zone, after)
+    best: Due | None = None
+    latest: datetime | None = None
+    for wall_time in wall_times_from(start):
+        if latest is not None and wall_time > latest:
+            break
+        for due in resolve_checked(wall_time, zone, gap, fold):
+            if due.at > after and (best is None or due.at < best.at):
+                best = due
+                _, latest = _readings_near(zone, due.at)
+    return best
+
+
+def _readings_near(zone: Zone, at: Instant) -> tuple[WallTime, WallTime]:
+    """Give the lowest and the highest civil time that could name an instant just at `at`."""
+    offset = zone.offset_at(at)
+    lowest = highest = offset
+    for change in zone.transitions(at - _LARGEST_CHANGE, at + _LARGEST_CHANGE):
+        if abs(change.at - at) <= abs(change.change):
+            lowest = min(lowest, change.offset_before, change.offset_after)
+            highest = max(highest, change.offset_before, change.offset_after)
+    naive = at.replace(tzinfo=None)
+    return WallTime(naive + lowest), WallTime(naive + highest)
+
+
+def check_policies(gap: str, fold: str) -> None:
+    """Raise InvalidRule for a policy that does not exist."""
+    for name, policy, known in (
+        ("gap", gap, get_args(GapPolicy)),
+        ("fold", fold, get_args(FoldPolicy)),
+    ):
+        if policy not in known:
+            raise InvalidRule(f"{name} must be one of {', '.join(known)}; got {policy!r:.60}")
+
+
+def change_at(due: Due) -> Transition:
+    """Give the change of the clocks that a due instant in a gap or an overlap is about."""
+    zone = get_zone(due.zone)
+    local = due.wall_time.replace(tzinfo=zone.info)
+    readings = [local.utcoffset(), local.replace(fold=1).utcoffset()]
+    instants = sorted(_instant(due.wall_time, offset) for offset in readings if offset is not None)
+    return _change(zone, instants[0], instants[1])
+
+
+def offset_text(offset: timedelta) -> str:
+    """Write a UTC offset as "+05:45", with seconds only where there are some."""
+    sign, size = ("-", -offset) if offset < timedelta(0) else ("+", offset)
+    minutes, seconds = divmod(int(size.total_seconds()), 60)
+    text = f"{sign}{minutes // 60:02}:{minutes % 60:02}"
+    return f"{text}:{seconds:02}" if seconds else text
+
+
+def _change(zone: Zone, low: Instant, high: Instant) -> Transition:
+    return zone.transitions(low, high)[-1]
+
+
+def _instant(wall_time: WallTime, offset: timedelta) -> Instant:
+    return Instant((wall_time - offset).replace(tzinfo=UTC))
+
+
+def _wall(at: Instant, offset: timedelta) -> str:
+    return f"{(at + offset).replace(tzinfo=None).isoformat()}{offset_text(offset)}"

@@ -1,0 +1,72 @@
+"""Engines in processes of their own, to be killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LEASE_SECONDS = 2.0
+
+
+class EngineProcesses:
+    """Starts `duly run` on a database, as often as it is asked to."""
+
+    def __init__(self, database_url: str, directory: Path) -> None:
+        self.directory = directory
+        self._environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "duly.service.settings",
+            "DULY_DATABASE_URL": database_url,
+            "DULY_HANDLERS": "tests.faults.probe",
+            "DULY_LEASE_SECONDS": str(LEASE_SECONDS),
+            "DULY_HORIZON_SECONDS": "0.5",
+            "PROBE_DIRECTORY": str(directory),
+        }
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start an engine, and wait until it says that it runs."""
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "duly", "run"],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert engine.stdout is not None
+        assert engine.stdout.readline(), "the engine did not start"
+        self.running.append(engine)
+        return engine
+
+    def kill(self, engine: subprocess.Popen[str]) -> None:
+        """End it as a power cut would: no handler, no clean-up."""
+        engine.kill()
+        engine.wait()
+        self.running.remove(engine)
+
+    def end(self) -> None:
+        """Kill whatever still runs."""
+        for engine in list(self.running):
+            self.kill(engine)
+
+    def effects(self) -> list[dict[str, Any]]:
+        """Read what the handlers did; a line that a kill cut off is no effect."""
+        lines = [
+            line
+            for path in self.directory.glob("effects-*.jsonl")
+            for line in path.read_text().splitlines(keepends=True)
+        ]
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for another process to bring something about."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)

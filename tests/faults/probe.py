@@ -1,0 +1,30 @@
+"""A handler that notes its effects outside of duly's database, and then works for a moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from duly.registry import Occurrence, handler
+
+
+@handler("probe")
+def probe(occurrence: Occurrence) -> None:
+    """Append one line, in one write, to the file of this process.
+
+    payload: seconds that the first attempt takes after its effect.
+    """
+    path = os.path.join(os.environ["PROBE_DIRECTORY"], f"effects-{os.getpid()}.jsonl")
+    line = {
+        "key": occurrence.idempotency_key,
+        "attempt": occurrence.attempt,
+        "lateness": time.time() - occurrence.due_at.timestamp(),
+    }
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(descriptor)
+    if occurrence.attempt == 1:
+        time.sleep(occurrence.payload)
