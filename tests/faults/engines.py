@@ -46,7 +46,7 @@ class EngineProcesses:
     def kill(self, engine: subprocess.Popen[str]) -> None:
         """End it as a power cut would: no handler, no clean-up."""
         engine.kill()
-        engine.wait()
+        engine.communicate()
         self.running.remove(engine)
 
     def end(self) -> None:

@@ -26,7 +26,9 @@ def store(database: str) -> Store:
 
 
 def test_a_due_event_gets_one_occurrence_and_is_finished(store: Store) -> None:
-    event = builders.stored_event(store.using, payload={"channel": "sms"}, key="k", user_timezone="Asia/Tokyo")
+    event = builders.stored_event(
+        store.using, payload={"channel": "sms"}, key="k", user_timezone="Asia/Tokyo"
+    )
 
     (claim,) = builders.claim(store)
 
@@ -34,7 +36,11 @@ def test_a_due_event_gets_one_occurrence_and_is_finished(store: Store) -> None:
     assert (occurrence.id, occurrence.event_id, occurrence.due_at) == (claim.id, event.id, NOW)
     assert (occurrence.status, occurrence.attempt, occurrence.holder) == ("queued", 0, HOLDER)
     assert occurrence.wake_at == NOW + LEASE
-    assert (claim.payload, claim.key, claim.user_timezone) == ('{"channel":"sms"}', "k", "Asia/Tokyo")
+    assert (claim.payload, claim.key, claim.user_timezone) == (
+        '{"channel":"sms"}',
+        "k",
+        "Asia/Tokyo",
+    )
     event.refresh_from_db()
     assert (event.status, event.next_at, event.next_wall_time) == ("finished", None, None)
     assert builders.ledger_facts(store.using) == ["due"]
@@ -314,7 +320,9 @@ def test_what_fails_in_the_middle_leaves_nothing(store: Store) -> None:
         pytest.param({"finished_at": NOW}, id="alive-with-finished_at"),
     ],
 )
-def test_the_database_refuses_an_impossible_occurrence(store: Store, change: dict[str, object]) -> None:
+def test_the_database_refuses_an_impossible_occurrence(
+    store: Store, change: dict[str, object]
+) -> None:
     builders.stored_event(store.using)
     builders.claim(store)
 

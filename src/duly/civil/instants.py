@@ -20,7 +20,7 @@ EARLIEST = Instant(datetime(FIRST_YEAR - 1, 12, 30, tzinfo=UTC))
 
 # `fromisoformat` also takes week dates and basic formats, which people mistype rather
 # than mean, and "24:00" on some versions of Python.
-_CIVIL = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?")
+_CIVIL = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?", re.ASCII)
 
 
 def as_instant(moment: datetime) -> Instant:
