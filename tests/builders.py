@@ -69,9 +69,7 @@ def claim(
 
 def claim_again(store: Store, now: datetime, *, holder: UUID = HOLDER) -> list[Claim]:
     """Claim what is waking now."""
-    return store.claim_waking(
-        now=now, until=now, limit=100, lease_until=now + LEASE, holder=holder
-    )
+    return store.claim_waking(now=now, until=now, limit=100, lease_until=now + LEASE, holder=holder)
 
 
 def start(store: Store, claims: list[Claim], now: datetime = NOW) -> set[UUID]:

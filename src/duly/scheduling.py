@@ -152,9 +152,7 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
     return _answer(events.cancel(using, event, service, clock.now(using), actor))
 
 
-def cancel_entity_events(
-    entity_type: str, entity_id: object, *, actor: str = ""
-) -> list[Answer]:
+def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
     """Cancel every live event of an entity; gives one answer for each."""
     using = config().database
     kind, id_ = _entity((entity_type, entity_id))

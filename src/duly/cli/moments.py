@@ -24,9 +24,7 @@ def read_instant(option: str, text: str) -> Instant:
             f"{option} must be an ISO 8601 time such as 2026-10-25T00:00Z, got {text!r}"
         ) from None
     if moment.tzinfo is None:
-        raise InvalidTime(
-            f"{option} {text!r} has no offset: add Z for UTC, or one such as +02:00"
-        )
+        raise InvalidTime(f"{option} {text!r} has no offset: add Z for UTC, or one such as +02:00")
     return as_instant(moment)
 
 

@@ -39,8 +39,10 @@ def main(arguments: Sequence[str]) -> int:
     quiet = form == "json"
     call_command("migrate", verbosity=0)
     if story.database_in_use():
-        print("duly: error: this database holds events already; the demo needs an empty one",
-              file=sys.stderr)
+        print(
+            "duly: error: this database holds events already; the demo needs an empty one",
+            file=sys.stderr,
+        )
         return 2
     say = _silent if quiet else _say
     say(story.opening())
@@ -50,8 +52,10 @@ def main(arguments: Sequence[str]) -> int:
         _await_engines(engines)
         first = datetime.now(UTC) + timedelta(seconds=LEAD_SECONDS)
         story.schedule_due_now(directory, first, seconds, events, random.Random())
-        say(f"Two engines run (pids {engines[0].pid} and {engines[1].pid}). "
-            f"{events} events come due within {seconds:g} s, at random instants.")
+        say(
+            f"Two engines run (pids {engines[0].pid} and {engines[1].pid}). "
+            f"{events} events come due within {seconds:g} s, at random instants."
+        )
         killed = _watch(directory, engines[0], first, seconds, events, say)
     finally:
         stopped = [_stop_engine(engine) for engine in engines]

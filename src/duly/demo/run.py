@@ -34,7 +34,9 @@ class DemoOptions:
 
     def __post_init__(self) -> None:
         if self.seconds < LEAST_SECONDS:
-            raise ConfigurationError(f"seconds must be {LEAST_SECONDS:g} or more, got {self.seconds}")
+            raise ConfigurationError(
+                f"seconds must be {LEAST_SECONDS:g} or more, got {self.seconds}"
+            )
         if self.events < LEAST_EVENTS:
             raise ConfigurationError(f"events must be {LEAST_EVENTS} or more, got {self.events}")
 

@@ -25,4 +25,6 @@ class ServiceConfig(AppConfig):
             try:
                 import_module(module)
             except (ImportError, ValueError, TypeError) as error:
-                raise ConfigurationError(f"DULY_HANDLERS: cannot import {module!r}: {error}") from error
+                raise ConfigurationError(
+                    f"DULY_HANDLERS: cannot import {module!r}: {error}"
+                ) from error

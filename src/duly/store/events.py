@@ -181,9 +181,7 @@ def resume(
         return Changed(found.id)
 
 
-def trigger(
-    using: str, event: UUID | str, service: str, now: datetime, actor: str
-) -> Occurrence:
+def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Occurrence:
     """Give birth to an occurrence that is due now, for any engine to take."""
     with transaction.atomic(using):
         found = _lock(using, event, service)

@@ -215,9 +215,7 @@ class PortableStore:
             self._occurrences().filter(id__in=[id_ for id_, _ in rows]).update(
                 wake_at=now, reason=""
             )
-            self._record(
-                facts.entry(facts.UNPARKED, now, event_id, id_) for id_, event_id in rows
-            )
+            self._record(facts.entry(facts.UNPARKED, now, event_id, id_) for id_, event_id in rows)
         return len(rows)
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
@@ -340,9 +338,7 @@ def _claim(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim:
 def _told(result: Result, now: datetime, written: bool) -> LedgerEntry:
     fact = result.decision.fact if written else facts.FENCED
     data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
-    return facts.entry(
-        fact, now, result.event_id, result.id, attempt=result.attempt, data=data
-    )
+    return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
 
 
 def _move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:
@@ -357,9 +353,7 @@ def _move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[Led
     return paused_entries([(event.id, advance)], now)
 
 
-def paused_entries(
-    advances: Iterable[tuple[UUID, Advance]], now: datetime
-) -> list[LedgerEntry]:
+def paused_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> list[LedgerEntry]:
     """Tell the ledger which events were paused because their rule failed."""
     return [
         facts.entry(facts.PAUSED, now, event_id, data={"reason": advance.problem})

@@ -22,9 +22,7 @@ def perform(options: Namespace) -> int:
         raise InvalidEvent("name what to cancel: an event by id or key, or --entity TYPE:ID")
     with transaction_or_rehearsal(options.dry_run):
         if entity is None:
-            answers = [
-                scheduling.cancel_event(options.event, service=options.service, actor=ACTOR)
-            ]
+            answers = [scheduling.cancel_event(options.event, service=options.service, actor=ACTOR)]
         else:
             answers = scheduling.cancel_entity_events(*entity, actor=ACTOR)
     if not answers:
