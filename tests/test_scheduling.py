@@ -58,9 +58,13 @@ def test_a_scheduled_event_keeps_what_it_was_given_and_knows_when_it_is_due(usin
 
 
 def test_a_rolled_back_transaction_leaves_nothing(using: str) -> None:
-    with pytest.raises(ZeroDivisionError), transaction.atomic(using):
-        duly.schedule_event("remind", LATER)
-        raise ZeroDivisionError
+    def schedule_and_fail() -> None:
+        with transaction.atomic(using):
+            duly.schedule_event("remind", LATER)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        schedule_and_fail()
 
     assert not events(using).exists()
     assert not LedgerEntry.objects.using(using).exists()
@@ -287,7 +291,7 @@ def test_strict_refuses_a_type_without_a_handler_and_suggests_one(
     settings.DULY = {"DATABASE": using}
     handler("appointment_reminder")(lambda occurrence: None)
     try:
-        with pytest.raises(errors.UnknownEventType, match="did you mean 'appointment_reminder'?"):
+        with pytest.raises(errors.UnknownEventType, match=r"did you mean 'appointment_reminder'\?"):
             duly.schedule_event("apointment_reminder", LATER)
     finally:
         unregister("appointment_reminder")
@@ -323,7 +327,7 @@ def test_strict_refuses_a_type_without_a_handler_and_suggests_one(
 def test_bad_input_is_a_clear_error_and_stores_nothing(
     using: str, change: dict[str, Any], message: str
 ) -> None:
-    arguments = {"event_type": "remind", "rule": LATER} | change
+    arguments: dict[str, Any] = {"event_type": "remind", "rule": LATER} | change
 
     with pytest.raises(errors.DulyError, match=message):
         duly.schedule_event(**arguments)

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
 from duly.civil import zones
@@ -69,7 +70,7 @@ def check_sqlite(
     found: list[CheckMessage] = []
     if connection.settings_dict["OPTIONS"].get("transaction_mode", "").upper() != "IMMEDIATE":
         found.append(
-            Warning(
+            checks.Warning(
                 "SQLite transactions begin deferred: two writers fail with 'database is locked'",
                 hint=f"Set DATABASES[{alias!r}]['OPTIONS']['transaction_mode'] = 'IMMEDIATE'.",
                 id="duly.W001",
@@ -80,7 +81,7 @@ def check_sqlite(
         mode = cursor.fetchone()[0]
     if mode not in ("wal", "memory"):
         found.append(
-            Warning(
+            checks.Warning(
                 f"SQLite's journal mode is {mode!r}: readers and the writer wait for each other",
                 hint=f"Set DATABASES[{alias!r}]['OPTIONS']['init_command'] = "
                 "'PRAGMA journal_mode=WAL'.",

@@ -63,10 +63,7 @@ def _check(value: object, place: str, depth: int, keys: list[int]) -> None:
             if keys[0] > MAX_KEYS:
                 raise InvalidPayload(f"{place} brings the payload over {MAX_KEYS} keys")
             for key, item in value.items():
-                if not isinstance(key, str):
-                    raise InvalidPayload(f"{place} has a key that is not text: {key!r}")
-                if "\0" in key:
-                    raise InvalidPayload(f"{place} has a key with a NUL character: {key!r}")
+                _check_key(key, place)
                 _check(item, f"{place}[{key[:40]!r}]", depth + 1, keys)
         case list() | tuple():
             for index, item in enumerate(value):
@@ -76,3 +73,10 @@ def _check(value: object, place: str, depth: int, keys: list[int]) -> None:
                 f"{place} is not JSON: {value!r:.80} is a {type(value).__name__}; "
                 "use text, numbers, true/false, null, lists and dicts"
             )
+
+
+def _check_key(key: object, place: str) -> None:
+    if not isinstance(key, str):
+        raise InvalidPayload(f"{place} has a key that is not text: {key!r:.80}")
+    if "\0" in key:
+        raise InvalidPayload(f"{place} has a key with a NUL character: {key!r:.80}")

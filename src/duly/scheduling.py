@@ -91,7 +91,7 @@ class NewEvent:
     resource_timezone: str = ""
 
 
-def schedule_event(
+def schedule_event(  # noqa: PLR0913 - all but two by keyword
     event_type: str,
     rule: Rule,
     *,
@@ -253,13 +253,15 @@ def explain(subject: ScheduledEvent | Occurrence | Upcoming | Due) -> Explanatio
                 raise InvalidEvent(f"event {subject.id} is {subject.status}: it is not due again")
             return _explained(subject, next_due(subject))
         case Occurrence():
+            assert subject.wall_time is not None
             due = stored_due(subject.due_at, subject.wall_time, subject.zone, subject.resolution)
             return _explained(subject.event, due)
 
 
 def next_due(event: ScheduledEvent) -> Due:
     """Give the due instant that an event's columns hold."""
-    assert event.next_at is not None and event.next_wall_time is not None
+    assert event.next_at is not None
+    assert event.next_wall_time is not None
     return stored_due(
         event.next_at, event.next_wall_time, event.execution_timezone, event.next_resolution
     )
@@ -278,10 +280,9 @@ def _merged(
     order = count()
     heap = []
     for event in found:
-        due = next_due(event)
-        if due.at < first:
-            due = _after(event, first)
-        if due:
+        stored = next_due(event)
+        due = stored if stored.at >= first else _after(event, first)
+        if due is not None:
             heap.append((due.at, next(order), event, due))
     heapq.heapify(heap)
     while heap and limit and (last is None or heap[0][0] < last):

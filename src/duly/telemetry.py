@@ -3,8 +3,8 @@
 | name | fields | when |
 |---|---|---|
 | engine.started | holder | an engine has begun to claim |
-| engine.stopped | holder, released, interrupted | an engine has let go of everything |
-| engine.faulted | part, error, wait_seconds | a turn of an engine's loop failed and will be repeated |
+| engine.stopped | holder, released, interrupted | an engine has let go of it all |
+| engine.faulted | part, error, wait_seconds | a part of an engine failed and tries again |
 | events.planned | born, skipped | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count | waking occurrences were handed out again |

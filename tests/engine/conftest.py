@@ -76,7 +76,7 @@ def start_engine(using: str) -> Iterator[Callable[..., Engine]]:
     engines: list[Engine] = []
 
     def start(**options: Any) -> Engine:
-        settings = {"grace_seconds": 5.0, "lease": timedelta(seconds=10)} | options
+        settings: dict[str, Any] = {"grace_seconds": 5.0, "lease": timedelta(seconds=10)} | options
         engine = Engine(replace(EngineOptions.of(config()), **settings))
         engine.start()
         engines.append(engine)

@@ -98,6 +98,7 @@ def test_a_failure_is_retried_with_the_same_key_and_the_next_number(
     assert [number for _, number in tries] == [1, 2]
     assert len({key for key, _ in tries}) == 1
     retried = LedgerEntry.objects.using(using).get(fact="retried")
+    assert retried.data is not None
     assert retried.data["error"].startswith("ValueError: the line was busy")
     assert builders.only_occurrence(using).status == "succeeded"
 
@@ -192,6 +193,7 @@ def test_a_stopping_engine_gives_back_what_it_holds(
 
     occurrence = builders.only_occurrence(using)
     assert (occurrence.status, occurrence.holder) == ("queued", None)
+    assert occurrence.wake_at is not None
     assert occurrence.wake_at <= datetime.now(UTC)
 
 

@@ -89,7 +89,7 @@ def test_an_impossible_retry_policy_is_refused_at_birth(
 
 def test_every_state_has_its_moves_and_the_ended_have_none_but_revival() -> None:
     assert set(MOVES) == set(OccurrenceStatus)
-    assert LIVE | TERMINAL == set(OccurrenceStatus)
+    assert set(OccurrenceStatus) == LIVE | TERMINAL
     assert not can_move(OccurrenceStatus.SUCCEEDED, OccurrenceStatus.RUNNING)
     assert not can_move(OccurrenceStatus.DEAD, OccurrenceStatus.RUNNING)
     assert can_move(OccurrenceStatus.RUNNING, OccurrenceStatus.PENDING)

@@ -85,6 +85,7 @@ def test_an_instant_that_has_fired_is_skipped_with_its_reason(store: Store) -> N
 
     assert Occurrence.objects.using(store.using).count() == 1
     entry = LedgerEntry.objects.using(store.using).get(fact="skipped")
+    assert entry.data is not None
     assert entry.data["reason"] == "this instant has fired"
 
 

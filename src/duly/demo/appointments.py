@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.resources import files
 
 from duly.civil.rules import At
@@ -34,15 +35,24 @@ class Appointment:
         """When the appointment begins."""
         return At(self.start, self.resource_timezone)
 
-    def reminder(self) -> NewEvent:
-        """Remind the patient some days before, at a time of the patient's own day."""
-        rule = At.before(
+    @property
+    def reminder_rule(self) -> At:
+        """Some days before, at a time of the patient's own day."""
+        return At.before(
             self.moment,
             days=int(self.remind_days_before),
             at=self.remind_at,
             tz=self.patient_timezone,
         )
-        return self._event("appointment_reminder", rule)
+
+    @property
+    def reminder_at(self) -> datetime:
+        """The instant of the reminder."""
+        return self.reminder_rule.moment
+
+    def reminder(self) -> NewEvent:
+        """Remind the patient."""
+        return self._event("appointment_reminder", self.reminder_rule)
 
     def follow_up(self) -> NewEvent:
         """Ask, some minutes after the start, whether the patient came."""

@@ -11,8 +11,10 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from duly import scheduling
+from duly import clock, scheduling
 from duly.civil import zones
+from duly.civil.explain import explain
+from duly.civil.instants import EARLIEST
 from duly.civil.rules import At
 from duly.conf import config
 from duly.demo import appointments
@@ -22,8 +24,12 @@ from duly.policy.outcome import LeaseLost
 from duly.scheduling import NewEvent
 from duly.store import facts
 
-# Rows of appointments.csv whose reminders the clocks get in the way of.
-EXAMPLES = ("gap", "overlap", "half-hour")
+# How the reminders that are explained are resolved, and in which zone.
+EXAMPLES = (
+    ("gap", "Europe/Berlin"),
+    ("overlap", "America/New_York"),
+    ("gap", "Australia/Lord_Howe"),
+)
 
 
 def database_in_use() -> bool:
@@ -41,7 +47,11 @@ def schedule_appointments(say: Callable[[str], None]) -> None:
     """Schedule the reminder and the follow-up of every appointment in the input."""
     rows = list(appointments.read())
     began = time.monotonic()
-    new = [event for row in rows for event in (row.reminder(), row.follow_up())]
+    now = clock.now(config().database)
+    asked = [(event, row) for row in rows for event in (row.reminder(), row.follow_up())]
+    new = [event for event, row in asked if row.reminder_at > now]
+    if past := len(asked) - len(new):
+        say(f"Left out {past} reminders and follow-ups that lie in the past by now.")
     with transaction.atomic(config().database):
         stored = scheduling.schedule_events(new, actor="demo")
     seconds = time.monotonic() - began
@@ -88,8 +98,12 @@ def verdict(directory: Path) -> Verdict:
         fact="retried", data__error__startswith=LeaseLost.__name__
     )
     handed_on = LedgerEntry.objects.using(using).filter(fact=facts.CLAIMED, data__from="queued")
-    ids = {*lost.values_list("occurrence_id", flat=True)}
-    ids |= {*handed_on.values_list("occurrence_id", flat=True)}
+    ids = {
+        id_
+        for entries in (lost, handed_on)
+        for id_ in entries.values_list("occurrence_id", flat=True)
+        if id_ is not None
+    }
     rows = Occurrence.objects.using(using).filter(id__in=ids).values_list("event_id", "due_at")
     return judge(directory, [_key(event_id, due_at) for event_id, due_at in rows])
 
@@ -132,13 +146,16 @@ def examples() -> Iterable[str]:
     """Explain one reminder in a gap, one in an overlap, and one across a half-hour change."""
     yield ""
     yield "Three of the reminders that wait in the database, and why they fire when they do:"
-    rows = list(appointments.read())
-    for word in EXAMPLES:
-        row = next(row for row in rows if word in row.note)
-        key = row.reminder().key
-        event = ScheduledEvent.objects.using(config().database).get(key=key)
+    rows = [(row, row.reminder_rule.next(EARLIEST)) for row in appointments.read()]
+    for resolution, zone in EXAMPLES:
+        row, due = next(
+            (row, due)
+            for row, due in rows
+            if due and (due.resolution, due.zone) == (resolution, zone)
+        )
         yield f"\n{row.clinic}, {row.start} {row.resource_timezone} ({row.note})"
-        yield from (f"  {sentence}" for sentence in scheduling.explain(event).sentences)
+        told = explain(due, row.reminder_rule, zones=[row.resource_timezone])
+        yield from (f"  {sentence}" for sentence in told.sentences)
 
 
 def _key(event_id: object, due_at: datetime | None) -> str:

@@ -34,7 +34,7 @@ LONGEST_WAIT_SECONDS = 5.0
 class Dispatcher:
     """A timer heap, and a queue of what is ready for each kind of handler."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
         store: Store,
         clock: Clock,

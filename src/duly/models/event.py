@@ -17,7 +17,8 @@ class ScheduledEvent(models.Model):
     id = models.UUIDField(primary_key=True)
     service = models.CharField(max_length=100)
     event_type = models.CharField(max_length=100)
-    key = models.CharField(max_length=200, null=True, blank=True)
+    # NULL, not "": events without a key are outside the uniqueness of (service, key).
+    key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     entity_type = models.CharField(max_length=100, blank=True)
     entity_id = models.CharField(max_length=200, blank=True)
     payload = PayloadField()

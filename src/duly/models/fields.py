@@ -11,7 +11,7 @@ from duly import payloads
 
 if TYPE_CHECKING:
     _CharField = models.CharField[datetime | None, datetime | None]
-    _TextField = models.TextField[Any, Any]
+    _TextField = models.Field[Any, Any]
 else:
     _CharField, _TextField = models.CharField, models.TextField
 

@@ -56,4 +56,5 @@ class Retry:
         draw: returns a float in [0, 1), as `random.random` does.
         """
         doublings = min(attempt - 1, _MAX_DOUBLINGS)
-        return min(self.cap, self.base * 2**doublings) * draw()
+        most: timedelta = min(self.cap, self.base * 2**doublings)
+        return most * draw()

@@ -130,7 +130,7 @@ def cancel_entity(
         return [_cancel(using, event, now, actor) for event in locked]
 
 
-def reschedule(
+def reschedule(  # noqa: PLR0913 - who, what, when and by whom
     using: str,
     event: UUID | str,
     service: str,

@@ -31,7 +31,7 @@ UNPARKED: Final = "unparked"
 ENGINE: Final = "engine"
 
 
-def entry(
+def entry(  # noqa: PLR0913 - the columns of one row
     fact: str,
     at: datetime,
     event_id: UUID,

@@ -282,11 +282,15 @@ _MOVED = (
 def _with_payload_text(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     # As text: a payload that does not decode is its own attempt's failure, and must not
     # stop the batch that it is claimed in.
-    return rows.defer("payload").annotate(payload_text=Cast("payload", TextField()))
+    texts: QuerySet[Any, Any] = rows.defer("payload").annotate(
+        payload_text=Cast("payload", TextField())
+    )
+    return texts
 
 
 def _due_event(event: ScheduledEvent) -> DueEvent:
-    assert event.next_at is not None and event.next_wall_time is not None
+    assert event.next_at is not None
+    assert event.next_wall_time is not None
     return DueEvent(
         event.id, event.rule, event.next_at, event.next_wall_time, event.next_resolution
     )
@@ -315,6 +319,7 @@ def _never_began(occurrence: Occurrence) -> bool:
 
 
 def _claim(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim:
+    assert row.wall_time is not None
     retrying = row.status == OccurrenceStatus.PENDING
     return Claim(
         id=row.id,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -19,6 +20,9 @@ from duly.ids import new_id
 from duly.store import facts
 from duly.store.portable import PortableStore, paused_entries
 from duly.store.rows import Advance, Advancer, Claim, DueEvent, Horizon, Result, resolution_text
+
+# In the order of claim_waking.sql.
+_WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
 
 
 @cache
@@ -72,7 +76,7 @@ class PostgresStore(PortableStore):
                 "holder": holder,
             },
         )
-        return [Claim(*row[:9], datetime.fromisoformat(row[9]), *row[10:]) for row in rows]
+        return [_waking_claim(row) for row in rows]
 
     def start(
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
@@ -121,7 +125,8 @@ class PostgresStore(PortableStore):
     def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with connections[self.using].cursor() as cursor:
             cursor.execute(statement(name), parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def _ids(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {id_ for (id_,) in self._rows(name, parameters)}
@@ -154,6 +159,11 @@ def _claim(row: tuple[Any, ...], id_: UUID) -> Claim:
         attempt=0,
         ready_at=due_at,
     )
+
+
+def _waking_claim(row: tuple[Any, ...]) -> Claim:
+    columns = dict(zip(_WAKING_COLUMNS, row, strict=True))
+    return Claim(**columns | {"wall_time": datetime.fromisoformat(columns["wall_time"])})
 
 
 def _birth_columns(

@@ -61,8 +61,9 @@ def watch(using: str, wake: Callable[[], None], *, listen: bool) -> Watcher:
     connection = connections[using]
     if connection.vendor == "postgresql" and listen:
         return PostgresListener(connection.get_connection_params(), wake)
-    if connection.vendor == "sqlite" and not connection.is_in_memory_db():
-        return SqliteWatcher(str(connection.settings_dict["NAME"]), wake)
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite" and "memory" not in name:
+        return SqliteWatcher(name, wake)
     return NoWatcher()
 
 
