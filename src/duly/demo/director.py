@@ -24,6 +24,7 @@ LEAD_SECONDS = 2.0
 # After the last due instant: the lease of the killed process, then some.
 PATIENCE_SECONDS = 15.0
 PROGRESS_SECONDS = 0.25
+STOP_SECONDS = 60.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,43 +48,60 @@ def main(arguments: Sequence[str]) -> int:
     say = _silent if quiet else _say
     say(story.opening())
     story.schedule_appointments(say)
-    engines = [_start_engine(), _start_engine()]
+    engines = [_Engine(), _Engine()]
     try:
-        _await_engines(engines)
+        for engine in engines:
+            engine.await_start()
         first = datetime.now(UTC) + timedelta(seconds=LEAD_SECONDS)
         story.schedule_due_now(directory, first, seconds, events, random.Random())
         say(
-            f"Two engines run (pids {engines[0].pid} and {engines[1].pid}). "
+            f"Two engines run (pids {engines[0].process.pid} and {engines[1].process.pid}). "
             f"{events} events come due within {seconds:g} s, at random instants."
         )
-        killed = _watch(directory, engines[0], first, seconds, events, say)
+        killed = _watch(directory, engines, first, seconds, events, say)
     finally:
-        stopped = [_stop_engine(engine) for engine in engines]
+        stopped = [engine.stop() for engine in engines]
     verdict = story.verdict(directory)
     if quiet:
         print(json.dumps(story.verdict_json(verdict, killed)))
     else:
         say("\n".join(story.verdict_lines(verdict, killed)))
         say("\n".join(story.examples()))
-    return 0 if verdict.passed and stopped[1] == 0 else 1
+    as_planned = sorted(stopped) == [-signal.SIGKILL, 0]
+    if not as_planned:
+        print(f"duly: error: the engines ended with {stopped}", file=sys.stderr)
+    return 0 if verdict.passed and as_planned else 1
 
 
-def _start_engine() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "duly", "run"], stdout=subprocess.PIPE, text=True
-    )
+class _Engine:
+    """`duly run` in a process of its own."""
 
+    def __init__(self) -> None:
+        self.holder = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "duly", "run", "--json"], stdout=subprocess.PIPE, text=True
+        )
 
-def _await_engines(engines: Sequence[subprocess.Popen[str]]) -> None:
-    for engine in engines:
-        assert engine.stdout is not None
-        if not engine.stdout.readline():
-            raise SystemExit(f"duly: error: an engine did not start (exit code {engine.wait()})")
+    def await_start(self) -> None:
+        """Wait until it says that it runs, and under which holder it claims."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            raise SystemExit(f"duly: error: an engine did not start (exit code {code})")
+        self.holder = json.loads(line)["holder"]
+
+    def stop(self) -> int:
+        """Stop it gracefully, if it still runs; gives its exit code."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=STOP_SECONDS)
+        return self.process.returncode
 
 
 def _watch(
     directory: Path,
-    victim: subprocess.Popen[str],
+    engines: Sequence[_Engine],
     first: datetime,
     seconds: float,
     events: int,
@@ -96,15 +114,26 @@ def _watch(
         fired = len({str(effect["key"]) for effect in effects_in(directory)})
         _progress(fired, events, max(0.0, elapsed))
         if not killed_at and elapsed >= seconds / 2:
-            victim.kill()
             killed_at = elapsed
             _clear_progress()
-            say(f"{elapsed:.1f} s: engine {victim.pid} killed with SIGKILL, {fired} fired so far.")
+            say(f"{elapsed:.1f} s: {_kill_busiest(engines)}, {fired} fired so far.")
         if fired >= events and elapsed > seconds:
             break
         time.sleep(PROGRESS_SECONDS)
     _clear_progress()
     return killed_at
+
+
+def _kill_busiest(engines: Sequence[_Engine]) -> str:
+    """Kill the engine whose death hurts most: the one that holds the most."""
+    from duly.demo import story
+
+    held = story.held_by_holder()
+    victim = max(engines, key=lambda engine: held[engine.holder])
+    victim.process.kill()
+    return (
+        f"engine {victim.process.pid} killed with SIGKILL, which held {held[victim.holder]} events"
+    )
 
 
 def _progress(fired: int, events: int, elapsed: float) -> None:
@@ -116,12 +145,6 @@ def _progress(fired: int, events: int, elapsed: float) -> None:
 def _clear_progress() -> None:
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
-
-
-def _stop_engine(engine: subprocess.Popen[str]) -> int:
-    with suppress(ProcessLookupError):
-        engine.send_signal(signal.SIGTERM)
-    return engine.wait(timeout=60)
 
 
 def _say(text: str) -> None:

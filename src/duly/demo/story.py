@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -89,6 +90,12 @@ def schedule_due_now(
         stored = scheduling.schedule_events(new, actor="demo")
     keys = [_key(event.id, event.next_at) for event in stored]
     (directory / "acknowledged.txt").write_text("\n".join(keys), "utf-8")
+
+
+def held_by_holder() -> Counter[str]:
+    """Count the occurrences that each engine has claimed and not yet ended."""
+    live = Occurrence.objects.using(config().database).filter(holder__isnull=False)
+    return Counter(str(holder) for holder in live.values_list("holder", flat=True))
 
 
 def verdict(directory: Path) -> Verdict:
