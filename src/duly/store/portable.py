@@ -6,7 +6,8 @@ its transactions must begin IMMEDIATE, and then exclude each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ from duly.store.rows import (
     Result,
     resolution_text,
 )
+from duly.store.turns import turns_of
 
 NO_HANDLER = "no handler"
 
@@ -59,7 +61,7 @@ class PortableStore:
         holder: UUID,
         advance: Advancer,
     ) -> list[Claim]:
-        with transaction.atomic(self.using):
+        with self._transaction():
             due = self._locked(self._events().filter(next_at__lte=until).order_by("next_at"))
             events = list(_with_payload_text(due)[:limit])
             there = self._occurrences_of(events)
@@ -94,7 +96,7 @@ class PortableStore:
         ready = Q(status=OccurrenceStatus.PENDING, wake_at__lte=until) | Q(
             status=OccurrenceStatus.QUEUED, wake_at__lte=now
         )
-        with transaction.atomic(self.using):
+        with self._transaction():
             waking = self._locked(
                 self._occurrences().filter(ready).order_by("wake_at").select_related("event"),
                 of=("self",),
@@ -113,7 +115,7 @@ class PortableStore:
     def rescue_expired(
         self, *, now: datetime, limit: int, decide: Callable[[Expired], Decision]
     ) -> int:
-        with transaction.atomic(self.using):
+        with self._transaction():
             lapsed = self._locked(
                 self._occurrences()
                 .filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)
@@ -130,7 +132,7 @@ class PortableStore:
     def start(
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
     ) -> set[UUID]:
-        with transaction.atomic(self.using):
+        with self._transaction():
             began = [
                 claim
                 for claim in claims
@@ -150,14 +152,14 @@ class PortableStore:
         return {claim.id for claim in began}
 
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
-        with transaction.atomic(self.using):
+        with self._transaction():
             return self._write(results, now)
 
     def extend(
         self, held: Collection[tuple[UUID, int]], *, lease_until: datetime, holder: UUID
     ) -> set[UUID]:
         alive = Q(status__in=[OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING], holder=holder)
-        with transaction.atomic(self.using):
+        with self._transaction():
             return {
                 id_
                 for id_, attempt in held
@@ -167,7 +169,7 @@ class PortableStore:
             }
 
     def release(self, claims: Sequence[Claim], *, now: datetime, holder: UUID) -> int:
-        with transaction.atomic(self.using):
+        with self._transaction():
             released = [
                 claim
                 for claim in claims
@@ -183,7 +185,7 @@ class PortableStore:
     def park(
         self, claims: Sequence[Claim], *, now: datetime, wake_at: datetime, reason: str
     ) -> int:
-        with transaction.atomic(self.using):
+        with self._transaction():
             ids = [claim.id for claim in claims]
             known = set(
                 self._occurrences().filter(id__in=ids, reason=reason).values_list("id", flat=True)
@@ -206,7 +208,7 @@ class PortableStore:
 
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
-        with transaction.atomic(self.using):
+        with self._transaction():
             rows = list(
                 self._locked(
                     self._occurrences().filter(parked, event_type__in=event_types)
@@ -217,6 +219,17 @@ class PortableStore:
             )
             self._record(facts.entry(facts.UNPARKED, now, event_id, id_) for id_, event_id in rows)
         return len(rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        connection = connections[self.using]
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
+            turns = turns_of(str(connection.settings_dict["NAME"]))
+            with turns.take(), transaction.atomic(self.using):
+                yield
+        else:
+            with transaction.atomic(self.using):
+                yield
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         written = set()

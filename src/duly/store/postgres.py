@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import connections
 
 from duly.ids import new_id
 from duly.store import facts
@@ -47,7 +47,7 @@ class PostgresStore(PortableStore):
         holder: UUID,
         advance: Advancer,
     ) -> list[Claim]:
-        with transaction.atomic(self.using):
+        with self._transaction():
             rows = self._rows("lock_due", {"until": until, "limit": limit})
             if not rows:
                 return []
