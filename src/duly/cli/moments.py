@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
+from duly.civil import resolve
 from duly.civil.instants import Instant, as_instant
 from duly.errors import InvalidTime
 
@@ -55,7 +56,8 @@ def civil_text(moment: datetime, zone: tzinfo, precision: Precision) -> str:
 
 def offset_text(moment: datetime, zone: tzinfo) -> str:
     """Show how far a zone is from UTC at a moment, such as +05:30."""
-    return moment.astimezone(zone).isoformat(timespec="microseconds")[len(_LONGEST) :]
+    offset = moment.astimezone(zone).utcoffset()
+    return "" if offset is None else resolve.offset_text(offset)
 
 
 def utc_text(moment: datetime, precision: Precision) -> str:
@@ -66,7 +68,7 @@ def utc_text(moment: datetime, precision: Precision) -> str:
 def span_text(span: timedelta) -> str:
     """Show how long it is until then, in its two largest units: "in 2 d 3 h", "5 s ago"."""
     whole = abs(round(span.total_seconds()))
-    parts = []
+    parts: list[tuple[int, str]] = []
     for unit, seconds in _UNITS:
         count, whole = divmod(whole, seconds)
         if count or parts:
@@ -84,4 +86,3 @@ def _plain(moment: datetime, precision: Precision) -> str:
 # Not strftime's: those follow the locale of the process.
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-_LONGEST = "2026-03-29T02:30:00.000000"
