@@ -35,7 +35,8 @@ def _schedule(url: str, seconds: float, count: int) -> set[str]:
     """Schedule from another process; gives the keys, known only after the commit."""
     done = subprocess.run(
         [sys.executable, "-c", _SCHEDULE, str(seconds), str(count)],
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "duly.service.settings", "DULY_DATABASE_URL": url},
+        env=os.environ
+        | {"DJANGO_SETTINGS_MODULE": "duly.service.settings", "DULY_DATABASE_URL": url},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

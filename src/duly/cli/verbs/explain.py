@@ -24,14 +24,15 @@ LAST_FACTS = 10
 def perform(options: Namespace) -> int:
     """Explain a rule where a zone is named, else the event of that id or key."""
     if options.tz or " " in options.subject.strip() or options.subject.startswith("{"):
-        explanation, facts = _of_rule(options), list[str]()
+        found: tuple[Explanation | None, list[str]] = _of_rule(options), []
     else:
-        explanation, facts = _of_event(options)
+        found = _of_event(options)
+    explanation, facts = found
     if options.json:
-        data = explanation.to_json() if explanation else {}
+        data = explanation.to_json() if explanation is not None else {}
         print(json.dumps(data | ({"ledger": facts} if facts else {})))
         return 0
-    for line in [*(explanation.sentences if explanation else ()), *facts]:
+    for line in [*(explanation.sentences if explanation is not None else ()), *facts]:
         print(visible(line))
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from duly import clock, scheduling
 from duly.civil import zones
+from duly.civil.instants import as_instant
 from duly.cli.entities import entity_text, read_entity
 from duly.cli.moments import (
     civil_text,
@@ -45,7 +46,7 @@ def perform(options: Namespace) -> int:
 
 
 def _table(rows: list[Upcoming], tz: str | None) -> str:
-    now = clock.now(config().database)
+    now = as_instant(clock.now(config().database))
     precision = precision_of(row.due.at for row in rows)
     lines = []
     for row in rows:
