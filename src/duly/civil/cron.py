@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any, Self
 
@@ -61,7 +63,7 @@ class Cron:
         self, expr: str, tz: str, *, gap: GapPolicy = "shift", fold: FoldPolicy = "first"
     ) -> None:
         check_policies(gap, fold)
-        _check(expr)
+        _parsed(_checked(expr))
         get_zone(tz)
         for name, value in (("expr", expr), ("tz", tz), ("gap", gap), ("fold", fold)):
             object.__setattr__(self, name, value)
@@ -96,17 +98,15 @@ class Cron:
         }
 
     def describe(self) -> str:
-        plain = CronSim(_expanded(self.expr), datetime(2000, 1, 1, tzinfo=UTC)).explain()
+        plain = _parsed(self.expr).explain()
         return f"{plain[:1].lower()}{plain[1:]} in {self.tz} (cron {self.expr!r})"
 
     def _wall_times_from(self, start: WallTime) -> Iterator[WallTime]:
         # CronSim runs on naive time only: its aware iterator, begun within hours of a
         # change, gives instants in the past. It starts after the time it is given.
-        found = CronSim(_expanded(self.expr), start - timedelta(microseconds=1))
-        try:
-            yield from (WallTime(wall) for wall in takewhile(lambda wall: wall < _END, found))
-        except (CronSimError, OverflowError):
-            return
+        found = copy(_parsed(self.expr))
+        found.dt = (start - timedelta(microseconds=1)).replace(microsecond=0)
+        yield from (WallTime(wall) for wall in takewhile(lambda wall: wall < _END, found))
 
 
 def _expanded(expr: str) -> str:
@@ -117,13 +117,22 @@ def _fields(expr: str) -> list[str]:
     return _expanded(expr).split()
 
 
-def _check(expr: str) -> None:
+def _checked(expr: object) -> str:
     if not isinstance(expr, str):
         raise InvalidRule(f"a cron expression must be text, got {expr!r:.80}")
     if len(expr) > LONGEST_EXPRESSION:
         raise InvalidRule(
             f"a cron expression has at most {LONGEST_EXPRESSION} characters, got {len(expr)}"
         )
+    return expr
+
+
+@lru_cache(maxsize=4096)
+def _parsed(expr: str) -> CronSim:
+    """Give an iterator to copy: parsing and checking costs twice what a search does.
+
+    Raises InvalidRule naming the field that is wrong, or for a date that never comes.
+    """
     parts = _fields(expr)
     if expr.strip().startswith("@") and len(parts) == 1:
         raise InvalidRule(f"cron {expr!r}: unknown name; known: {', '.join(NAMED)}")
@@ -135,11 +144,12 @@ def _check(expr: str) -> None:
     for index, part in enumerate(parts, start=6 - len(parts)):
         _check_field(expr, index, part)
     try:
-        found = next(CronSim(_expanded(expr), _PROBE_START), None)
+        parsed = CronSim(_expanded(expr), _PROBE_START)
     except CronSimError:
-        found = None
-    if found is None:
+        parsed = None
+    if parsed is None or next(copy(parsed), None) is None:
         raise InvalidRule(f"cron {expr!r} never matches: no month has such a day")
+    return parsed
 
 
 def _check_field(expr: str, index: int, part: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from duly.civil.instants import Instant, WallTime, parse_wall_time
+from duly.civil.instants import EARLIEST, LAST_YEAR, Instant, WallTime, parse_wall_time
 from duly.civil.zones import Transition, Zone, get_zone
 from duly.errors import AmbiguousTime, InvalidRule, NonexistentTime
 
@@ -15,8 +15,11 @@ GapPolicy = Literal["shift", "next_valid", "earlier", "skip", "reject"]
 FoldPolicy = Literal["first", "second", "both", "reject"]
 Resolution = Literal["plain", "gap", "overlap"]
 
-# No change of an offset since 1970 is larger: Samoa and Kiribati skipped a whole day.
-_LARGEST_CHANGE = timedelta(hours=24)
+WallTimesFrom = Callable[[WallTime], Iterator[WallTime]]
+"""An ascending row of civil times, from one on; it seeks there, and never walks."""
+
+_TICK = timedelta(microseconds=1)
+_END = Instant(datetime(LAST_YEAR + 1, 1, 2, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ def resolve_checked(
     earlier = wall_time.replace(tzinfo=zone.info)
     later = earlier.replace(fold=1)
     before, after = earlier.utcoffset(), later.utcoffset()
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     if before == after:
         return (Due(Instant(earlier.astimezone(UTC)), wall_time, zone.name, "plain"),)
     if before < after:
@@ -114,7 +118,7 @@ def _in_overlap(
 
 
 def first_due(
-    wall_times_from: Callable[[WallTime], Iterator[WallTime]],
+    wall_times_from: WallTimesFrom,
     zone: Zone,
     after: Instant,
     *,
@@ -126,33 +130,90 @@ def first_due(
     wall_times_from: gives the civil times of the row from one on, that one included.
 
     Exact although resolution is not monotone: a shifted 02:30 fires after a plain 03:00,
-    and the second 01:00 of an overlap after the first 01:59. Away from such changes the
-    first civil time is the answer; near one, the search starts earlier by the size of the
-    change, and goes on for as long as a later civil time could still name a sooner instant.
+    and the second 01:00 of an overlap after the first 01:59. Between two changes civil
+    times and instants have one order, so each such stretch asks for a few civil times
+    only, however many a gap or an overlap holds.
+    Raises NonexistentTime / AmbiguousTime where "reject" meets the next of the row.
     """
-    start, _ = _readings_near(zone, after)
-    best: Due | None = None
-    latest: datetime | None = None
-    for wall_time in wall_times_from(start):
-        if latest is not None and wall_time > latest:
-            break
-        for due in resolve_checked(wall_time, zone, gap, fold):
-            if due.at > after and (best is None or due.at < best.at):
-                best = due
-                _, latest = _readings_near(zone, due.at)
-    return best
+    row = _Row(wall_times_from)
+    start = Instant(max(after, EARLIEST) + _TICK)
+    begun = zone.transition_until(start)
+    while start < _END:
+        until = zone.transition_after(start)
+        end = until.at if until else _END
+        dues = [
+            due
+            for wall_time in _first_of_stretch(row, zone, start, begun, until, gap, fold)
+            for due in resolve_checked(wall_time, zone, gap, fold)
+            if start <= due.at < end
+        ]
+        if dues:
+            return min(dues, key=lambda due: (due.at, due.wall_time))
+        if until is None:
+            return None
+        start, begun = until.at, until
+    return None
 
 
-def _readings_near(zone: Zone, at: Instant) -> tuple[WallTime, WallTime]:
-    """Give the lowest and the highest civil time that could name an instant just at `at`."""
-    offset = zone.offset_at(at)
-    lowest = highest = offset
-    for change in zone.transitions(at - _LARGEST_CHANGE, at + _LARGEST_CHANGE):
-        if abs(change.at - at) <= abs(change.change):
-            lowest = min(lowest, change.offset_before, change.offset_after)
-            highest = max(highest, change.offset_before, change.offset_after)
-    naive = at.replace(tzinfo=None)
-    return WallTime(naive + lowest), WallTime(naive + highest)
+class _Row:
+    """An ascending row of civil times that remembers what it was asked last.
+
+    Most stretches between changes lie before the next civil time of a rare rule, and
+    asking again would cost more than all the rest.
+    """
+
+    def __init__(self, wall_times_from: WallTimesFrom) -> None:
+        self._wall_times_from = wall_times_from
+        self._asked: datetime | None = None
+        self._answer: WallTime | None = None
+
+    def first_of(self, low: datetime, high: datetime) -> tuple[WallTime, ...]:
+        """Give the first civil time of [low, high), if there is one."""
+        if low >= high:
+            return ()
+        passed = self._answer is not None and self._answer < low
+        if self._asked is None or low < self._asked or passed:
+            self._asked = low
+            self._answer = next(self._wall_times_from(WallTime(low)), None)
+        return (self._answer,) if self._answer is not None and self._answer < high else ()
+
+
+def _first_of_stretch(  # noqa: PLR0913 - one question, asked in one place
+    row: _Row,
+    zone: Zone,
+    start: Instant,
+    begun: Transition | None,
+    until: Transition | None,
+    gap: GapPolicy,
+    fold: FoldPolicy,
+) -> Iterator[WallTime]:
+    """Give the civil times of which one names the first instant from `start` to `until`.
+
+    begun, until: the changes at both ends of the stretch, `begun` at or before `start`.
+    """
+    # Those moved later out of the gap at its beginning.
+    if begun and begun.kind == "gap" and (gap == "shift" or start == begun.at):
+        low = max(_reading(start, begun.offset_before), begun.wall_time_before)
+        yield from row.first_of(low, begun.wall_time_after)
+
+    # Those that the clocks read, but for the pass of an overlap that is not asked for.
+    offset = zone.offset_at(start)
+    low = _reading(start, offset)
+    high = _reading(until.at if until else _END, offset)
+    if begun and begun.kind == "overlap" and fold in ("first", "reject"):
+        low = max(low, begun.wall_time_before)
+    if until and until.kind == "overlap" and fold == "second":
+        high = min(high, until.wall_time_after)
+    yield from row.first_of(low, high)
+
+    # Those moved earlier out of the gap at its end.
+    if until and until.kind == "gap" and gap == "earlier":
+        low = max(_reading(start, until.offset_after), until.wall_time_before)
+        yield from row.first_of(low, until.wall_time_after)
+
+
+def _reading(at: Instant, offset: timedelta) -> datetime:
+    return at.replace(tzinfo=None) + offset
 
 
 def check_policies(gap: str, fold: str) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import threading
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -53,6 +54,16 @@ class Transition:
         """What it does to civil time."""
         return "gap" if self.change > timedelta(0) else "overlap"
 
+    @property
+    def wall_time_before(self) -> WallTime:
+        """What the clocks would have read at the transition, had they not been changed."""
+        return WallTime(self.at.replace(tzinfo=None) + self.offset_before)
+
+    @property
+    def wall_time_after(self) -> WallTime:
+        """What the clocks read at the transition."""
+        return WallTime(self.at.replace(tzinfo=None) + self.offset_after)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Zone:
@@ -80,6 +91,11 @@ class Zone:
         """Give the first change of the offset after an instant, up to the year 2100."""
         index = bisect_right(self._times, instant)
         return self._transitions[index] if index < len(self._transitions) else None
+
+    def transition_until(self, instant: datetime) -> Transition | None:
+        """Give the last change of the offset at or before an instant, from 1970 on."""
+        index = bisect_right(self._times, instant)
+        return self._transitions[index - 1] if index else None
 
     def transitions(self, start: datetime, end: datetime) -> tuple[Transition, ...]:
         """Give the changes of the offset in (start, end]."""
@@ -120,12 +136,20 @@ class ZoneDatabase:
         if not isinstance(name, str) or name not in self.names:
             raise UnknownZone(self._unknown(name))
         with self._lock:
-            return self._zones.setdefault(name, self._load(name))
+            if name not in self._zones:
+                self._zones[name] = self._load(name)
+            return self._zones[name]
 
     def _load(self, name: str) -> Zone:
         data = self._folder.joinpath(*name.split("/")).read_bytes()
-        info = ZoneInfo.from_file(BytesIO(data), key=name)
-        transitions = _transitions(info, data)
+        try:
+            info = ZoneInfo.from_file(BytesIO(data), key=name)
+            transitions = _transitions(info, data)
+        except (ValueError, struct.error) as error:
+            raise ConfigurationError(
+                f"time zone {name!r} in {str(self._folder)!r} cannot be read: {error}; "
+                "use 'wheel', the tzdata package"
+            ) from error
         return Zone(
             name,
             self.release,
@@ -139,13 +163,21 @@ class ZoneDatabase:
         text = f"unknown time zone {name!r:.80} (tzdata {self.release})"
         if not isinstance(name, str) or len(name) > 64:
             return text
-        folded = {known.lower(): known for known in self.names}
+        near = self._near(name.lower().replace(" ", "_"))
+        return f"{text}; did you mean {near!r}?" if near else text
+
+    def _near(self, wanted: str) -> str | None:
+        """Give the name that was probably meant: a city's, or one spelt almost so."""
         cities = {known.rpartition("/")[2].lower(): known for known in sorted(self.names)}
-        wanted = name.lower().replace(" ", "_")
-        near = get_close_matches(wanted, folded, n=1, cutoff=0.7)
-        found = cities.get(wanted) or (folded[near[0]] if near else None)
-        found = _links(self._folder).get(found or "", found)
-        return f"{text}; did you mean {found!r}?" if found else text
+        if wanted in cities:
+            return cities[wanted]
+        folded = {known.lower(): known for known in self.names}
+        near = [folded[name] for name in get_close_matches(wanted, folded, n=5, cutoff=0.7)]
+        # Old spellings stay in the data for ever (Europe/Kiev), as links. So do names that
+        # are right and merely share another's data (Europe/Amsterdam, Brussels'): follow a
+        # link only to a name that is near too.
+        target = _links(self._folder).get(near[0]) if near else None
+        return target if target in near else next(iter(near), None)
 
 
 def _folder(source: str) -> Path:
