@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 import whenever
 
@@ -37,7 +38,7 @@ def offset(zone: str, at: datetime) -> timedelta:
 @cache
 def transitions(zone: str) -> tuple[datetime, ...]:
     """Find every change of the offset between 2000 and 2037, from the offsets alone."""
-    found = []
+    found: list[datetime] = []
     at, before = START, offset(zone, START)
     while at < END:
         following = at + WEEK
@@ -82,7 +83,7 @@ def instants(zone: str, local: datetime, gap: str, fold: str) -> list[datetime] 
     return {"shift": [later], "earlier": [earlier], "skip": []}.get(gap, "reject")
 
 
-def _at(plain: whenever.PlainDateTime, zone: str, which: str) -> datetime:
+def _at(plain: whenever.PlainDateTime, zone: str, which: Literal["earlier", "later"]) -> datetime:
     zoned = plain.assume_tz(zone, disambiguation=which)
     return datetime.fromtimestamp(zoned.timestamp(), UTC) + timedelta(
         microseconds=plain.nanosecond // 1000

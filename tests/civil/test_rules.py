@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from duly.civil.cron import Cron
 from duly.civil.forms import rule_from_json, rule_to_json
-from duly.civil.instants import EARLIEST, as_instant
+from duly.civil.instants import EARLIEST, Instant, as_instant
 from duly.civil.rules import At, Every, Rule
 from duly.errors import AmbiguousTime, DulyError, InvalidRule, InvalidTime, NonexistentTime
 from tests.civil import oracle
@@ -25,7 +25,7 @@ def utc(text: str) -> datetime:
 
 
 def dues(rule: Rule, after: datetime = EARLIEST) -> list[datetime]:
-    found = []
+    found: list[datetime] = []
     while due := rule.next(as_instant(after) if after != EARLIEST else EARLIEST):
         found.append(due.at)
         after = due.at
@@ -181,7 +181,7 @@ def test_an_elapsed_rule_neither_skips_nor_repeats(
         return
 
     assert due.at > max(after, anchor)
-    assert (due.at - anchor) % interval == timedelta(0)
+    assert (due.at - Instant(anchor)) % interval == timedelta(0)
     assert due.at - interval <= max(after, anchor)
 
 

@@ -29,6 +29,8 @@ def due(rule: At) -> Due:
         pytest.param("Europe/Kiew", "Europe/Kyiv", id="misspelt-and-renamed"),
         pytest.param("europe/berlin", "Europe/Berlin", id="case"),
         pytest.param("New York", "America/New_York", id="city"),
+        pytest.param("Europe/Amsterdm", "Europe/Amsterdam", id="misspelt-and-a-link"),
+        pytest.param("Atlantic/Reykjavk", "Atlantic/Reykjavik", id="misspelt-and-a-far-link"),
     ],
 )
 def test_an_unknown_zone_is_told_with_a_near_one(name: str, suggestion: str) -> None:
@@ -82,6 +84,25 @@ def test_a_folder_without_zones_is_refused(tmp_path: Any) -> None:
         zones.ZoneDatabase(str(tmp_path))
     with pytest.raises(ConfigurationError, match="no time zone data at"):
         zones.ZoneDatabase(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"TZif", b"TZif1" + bytes(39), b"TZif2" + bytes(60)], ids=["cut", "version-1", "junk"]
+)
+def test_a_zone_whose_data_is_damaged_is_told_by_name(tmp_path: Any, data: bytes) -> None:
+    (tmp_path / "Mars").write_bytes(data)
+
+    with pytest.raises(ConfigurationError, match=r"time zone 'Mars' in .* cannot be read"):
+        zones.ZoneDatabase(str(tmp_path)).zone("Mars")
+
+
+def test_a_preview_counts_the_changes_where_they_are_many() -> None:
+    (row,) = preview(At("2026-11-30T09:00", "Europe/Berlin"), 1, after=EARLIEST)
+
+    assert (
+        row.clock_change
+        == f"{len(zones.get_zone('Europe/Berlin').transitions(EARLIEST, row.due.at))} clock changes"
+    )
 
 
 def test_a_preview_marks_the_firing_after_the_clocks_changed_and_no_other() -> None:

@@ -105,7 +105,7 @@ def _change(due: Due) -> str:
 def _by_policy(explanation: Explanation) -> str:
     name = "gap" if explanation.resolution == "gap" else "fold"
     moved = ""
-    local = (explanation.at + explanation.offset).replace(tzinfo=None)
+    local = WallTime((explanation.at + explanation.offset).replace(tzinfo=None))
     if local != explanation.wall_time:
         way = "later" if local > explanation.wall_time else "earlier"
         moved = f" {_duration(abs(local - explanation.wall_time))} {way},"

@@ -19,7 +19,7 @@ EARLIEST = Instant(datetime(FIRST_YEAR - 1, 12, 30, tzinfo=UTC))
 """Before every supported civil time, in every zone."""
 
 # `fromisoformat` also takes week dates and basic formats, which people mistype rather
-# than mean, and "24:00" on some versions of Python.
+# than mean.
 _CIVIL = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?", re.ASCII)
 
 
@@ -30,7 +30,7 @@ def as_instant(moment: datetime) -> Instant:
     """
     if not isinstance(moment, datetime):
         raise InvalidTime(f"an instant must be a datetime, got {moment!r:.80}")
-    if moment.tzinfo is None:
+    if moment.utcoffset() is None:
         raise InvalidTime(
             f"{moment.isoformat()} has no UTC offset, so it names no instant; give an aware "
             "datetime, or At(…, tz) for a civil time"
@@ -64,6 +64,9 @@ def _parse(text: str) -> datetime:
         raise InvalidTime(
             f"civil time {text!r:.80} is not of the form 2026-03-29T09:00[:00[.000000]]"
         )
+    if text[11:13] == "24":
+        # Python 3.14 takes it for 00:00 of the next day.
+        raise InvalidTime(f"civil time {text!r} does not exist: say 00:00 of the next day")
     try:
         return datetime.fromisoformat(text.replace(",", "."))
     except ValueError as error:

@@ -12,6 +12,8 @@ from duly.civil.zones import Transition, get_zone
 from duly.errors import InvalidRule
 
 MOST = 10_000
+# A yearly rule passes two changes between firings; of more than that, the number will do.
+_MOST_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,10 @@ def preview(rule: Rule, n: int = 10, *, after: Instant) -> tuple[Firing, ...]:
 def _firing(due: Due, previous: Instant) -> Firing:
     zone = get_zone(due.zone)
     local = due.at.astimezone(zone.info)
-    marks = [_told(change) for change in zone.transitions(previous, due.at)]
+    changes = zone.transitions(previous, due.at)
+    marks = [_told(change) for change in changes]
+    if len(changes) > _MOST_NAMED:
+        marks = [f"{len(changes)} clock changes"]
     if due.resolution == "gap":
         marks.append(f"{due.wall_time:%H:%M} does not exist: {due.policy}")
     elif due.resolution == "overlap":

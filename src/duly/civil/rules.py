@@ -128,7 +128,7 @@ class At:
         return cls(local.replace(tzinfo=None), tz, fold="second" if local.fold else "first")
 
     @classmethod
-    def before(
+    def before(  # noqa: PLR0913 - each unit of time is a keyword
         cls,
         moment: datetime | At,
         *,
@@ -156,7 +156,7 @@ class At:
         return cls._moved(moment, -calendar, -elapsed, at, tz, gap, fold)
 
     @classmethod
-    def after(
+    def after(  # noqa: PLR0913 - each unit of time is a keyword
         cls,
         moment: datetime | At,
         *,
@@ -175,7 +175,7 @@ class At:
         return cls._moved(moment, calendar, elapsed, at, tz, gap, fold)
 
     @classmethod
-    def _moved(
+    def _moved(  # noqa: PLR0913 - what both of the above take
         cls,
         moment: datetime | At,
         calendar: timedelta,
@@ -280,7 +280,7 @@ class Every:
     def next(self, after: Instant) -> Due | None:
         if self.anchor is None:
             raise InvalidRule("this rule has no anchor yet; it gets one when it is scheduled")
-        count = max(1, (after - self.anchor) // self.interval + 1)
+        count = max(1, (after - Instant(self.anchor)) // self.interval + 1)
         try:
             at = as_instant(self.anchor + count * self.interval)
         except (InvalidTime, OverflowError):
