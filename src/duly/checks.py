@@ -63,7 +63,10 @@ def check_sqlite(
     **kwargs: Any,
 ) -> Iterable[CheckMessage]:
     """duly.W001, W002: SQLite without IMMEDIATE transactions or without its write-ahead log."""
-    alias = config().database
+    try:
+        alias = config().database
+    except DulyError:
+        return []  # check_settings has said it.
     if alias not in (databases or ()) or connections[alias].vendor != "sqlite":
         return []
     connection = connections[alias]

@@ -70,7 +70,9 @@ def _overridden(settings: Config, options: Namespace) -> Config:
 
 @contextmanager
 def _signals() -> Iterator[Signals]:
-    """Turn the first SIGTERM or SIGINT into an item of a queue; the second ends the process.
+    """Turn the first SIGTERM or SIGINT into an item of a queue; Ctrl-C after it ends the process.
+
+    A second SIGTERM changes nothing: timeout(1) sends two at once, and means one.
 
     A SimpleQueue, because its `put` may interrupt its own `get`; an Event's `set` may not
     interrupt its `wait` (https://docs.python.org/3/library/queue.html#simplequeue-objects).
@@ -78,7 +80,7 @@ def _signals() -> Iterator[Signals]:
     received: Signals = queue.SimpleQueue()
 
     def receive(number: int, frame: FrameType | None) -> None:
-        if earlier:
+        if earlier and number == signal.SIGINT:
             os._exit(INTERRUPTED)
         earlier.append(number)
         received.put(number)
