@@ -1,0 +1,103 @@
+"""Each statement that looks for work uses the index that its header names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from duly.ids import new_id
+from duly.models import Occurrence, ScheduledEvent
+from duly.store.postgres import statement
+from tests import builders
+from tests.builders import HOLDER, LEASE, NOW
+
+ROWS = 3_000
+LATER = NOW + timedelta(days=365)
+
+
+@pytest.fixture
+def full_tables(database: str) -> str:
+    """Thousands of rows that are not due, and statistics that say so."""
+    event = builders.stored_event(database, LATER)
+    template = {field.attname: getattr(event, field.attname) for field in event._meta.fields}
+    events = [
+        ScheduledEvent(**template | {"id": new_id(NOW), "next_at": LATER + timedelta(seconds=n)})
+        for n in range(ROWS)
+    ]
+    ScheduledEvent.objects.using(database).bulk_create(events)
+    rows = [
+        Occurrence(
+            id=new_id(NOW),
+            event=one,
+            service="default",
+            event_type="reminder",
+            payload=None,
+            due_at=NOW,
+            wall_time=NOW.replace(tzinfo=None),
+            zone="UTC",
+            resolution="plain",
+            status="pending",
+            wake_at=LATER + timedelta(seconds=number),
+            created_at=NOW,
+        )
+        for number, one in enumerate(events)
+    ]
+    Occurrence.objects.using(database).bulk_create(rows)
+    with connections[database].cursor() as cursor:
+        cursor.execute("ANALYZE duly_scheduledevent")
+        cursor.execute("ANALYZE duly_occurrence")
+    return database
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+def _plan(using: str, name: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement(name)}", parameters)
+        plan = cursor.fetchone()[0]
+    loaded = json.loads(plan) if isinstance(plan, str) else plan
+    return list(_nodes(loaded[0]["Plan"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        pytest.param("horizon", "duly_event_next_at", id="horizon-of-events"),
+        pytest.param("horizon", "duly_occurrence_wake_at", id="horizon-of-occurrences"),
+        pytest.param("lock_due", "duly_event_next_at", id="lock_due"),
+        pytest.param("claim_waking", "duly_occurrence_wake_at", id="claim_waking"),
+    ],
+)
+def test_work_is_found_by_its_index_and_never_by_reading_the_table(
+    full_tables: str, name: str, index: str
+) -> None:
+    if connections[full_tables].vendor == "postgresql":
+        parameters = {"now": NOW, "until": NOW, "limit": 10, "lease_until": LEASE + NOW}
+        nodes = _plan(full_tables, name, parameters | {"holder": HOLDER})
+        used = {node.get("Index Name") for node in nodes}
+        read = [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
+    else:
+        used, read = _sqlite_plan(full_tables, index)
+
+    assert index in used
+    assert read == []
+
+
+def _sqlite_plan(using: str, index: str) -> tuple[set[str | None], list[str]]:
+    if index == "duly_event_next_at":
+        rows = ScheduledEvent.objects.using(using).filter(next_at__lte=NOW).order_by("next_at")
+        told = rows.explain()
+    else:
+        waking = Occurrence.objects.using(using).filter(wake_at__lte=NOW).order_by("wake_at")
+        told = waking.explain()
+    used = {word for line in told.splitlines() for word in line.split()}
+    return {*used}, [line for line in told.splitlines() if "SCAN" in line and "INDEX" not in line]
