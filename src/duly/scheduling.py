@@ -29,7 +29,8 @@ from duly.conf import config
 from duly.errors import InvalidEvent, InvalidRule
 from duly.models import Occurrence, ScheduledEvent
 from duly.store import events
-from duly.store.events import Draft
+from duly.store.drafts import Draft
+from duly.store.drafts import schedule as schedule_drafts
 from duly.store.rows import stored_due
 
 OnConflict = Literal["replace", "keep", "raise"]
@@ -140,7 +141,7 @@ def schedule_events(
     drafts = [_timed(_draft(new), now) for new in new_events]
     _check_keys_differ(drafts)
     _check_length("actor", actor)
-    return events.schedule(using, drafts, now, on_conflict, actor)
+    return schedule_drafts(using, drafts, now, on_conflict, actor)
 
 
 def cancel_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:

@@ -1,4 +1,4 @@
-"""Statements on events: schedule, change, find.
+"""Statements on events that exist: change, cancel, find.
 
 Every change locks its event first and then the event's occurrences, as the engine does:
 what the engine has claimed but not begun is still stopped, and what has begun is told.
@@ -6,10 +6,9 @@ what the engine has claimed but not begun is still stopped, and what has begun i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -21,8 +20,6 @@ from duly.civil.rules import Rule
 from duly.errors import EventConflict, EventNotFound
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
-from duly.models.fields import EncodedPayload
-from duly.payloads import decode
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts
 from duly.store.rows import resolution_text
@@ -44,28 +41,6 @@ _TIMING = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An event that has been checked, on its way into the table."""
-
-    event_type: str
-    service: str
-    key: str | None
-    entity_type: str
-    entity_id: str
-    payload: str
-    rule: Rule
-    user_timezone: str
-    resource_timezone: str
-    first: Due | None = None
-    floating: bool = False
-    """The rule came without its anchor, and was given one just now."""
-
-    def timed(self, rule: Rule, first: Due) -> Draft:
-        """Give the draft with its anchored rule and its first due instant."""
-        return replace(self, rule=rule, first=first, floating=rule != self.rule)
-
-
 @dataclass(frozen=True, slots=True)
 class Changed:
     """What became of a change; `running_since` where an occurrence could not be stopped."""
@@ -74,40 +49,9 @@ class Changed:
     running_since: datetime | None = None
 
 
-def schedule(
-    using: str, drafts: Sequence[Draft], now: datetime, on_conflict: str, actor: str
-) -> list[ScheduledEvent]:
-    """Store drafts, in the order given; a key that exists is answered as `on_conflict` says."""
-    with transaction.atomic(using):
-        existing = _existing(using, drafts)
-        new = [draft for draft in drafts if (draft.service, draft.key) not in existing]
-        rows = [_row(draft, now) for draft in new]
-        # Another transaction may store one of these keys at this very moment: its row
-        # wins, and is then found like any other that exists.
-        _events(using).bulk_create(rows, ignore_conflicts=True)
-        keyed = [row.id for row in rows if row.key is not None]
-        inserted = set(_events(using).filter(id__in=keyed).values_list("id", flat=True))
-        stored: dict[int, ScheduledEvent] = {}
-        overtaken: list[Draft] = []
-        for draft, row in zip(new, rows, strict=True):
-            if row.key is None or row.id in inserted:
-                row.payload = decode(draft.payload)
-                stored[id(draft)] = row
-            else:
-                overtaken.append(draft)
-        _record(using, (_entry(facts.SCHEDULED, now, row, actor) for row in stored.values()))
-        existing |= _existing(using, overtaken)
-        for draft in drafts:
-            if id(draft) not in stored:
-                event = existing[draft.service, draft.key]
-                stored[id(draft)] = _meet(using, event, draft, now, on_conflict, actor)
-        _wake_for(using, stored.values(), now)
-    return [stored[id(draft)] for draft in drafts]
-
-
 def find(using: str, event: UUID | str, service: str) -> ScheduledEvent:
     """Find an event by its id, or by its key within a service. Raises EventNotFound."""
-    return _find(_events(using), event, service)
+    return _find(events_in(using), event, service)
 
 
 def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Changed:
@@ -124,9 +68,9 @@ def cancel_entity(
         occurrences__wake_at__isnull=False
     )
     with transaction.atomic(using):
-        of_entity = _events(using).filter(entity_type=entity_type, entity_id=entity_id)
+        of_entity = events_in(using).filter(entity_type=entity_type, entity_id=entity_id)
         ids = of_entity.filter(alive).order_by("id").values_list("id", flat=True).distinct()
-        locked = _events(using).filter(id__in=list(ids)).order_by("id").select_for_update()
+        locked = events_in(using).filter(id__in=list(ids)).order_by("id").select_for_update()
         return [_cancel(using, event, now, actor) for event in locked]
 
 
@@ -141,7 +85,7 @@ def reschedule(  # noqa: PLR0913 - who, what, when and by whom
 ) -> Changed:
     """Give an event another rule and next due instant."""
     with transaction.atomic(using):
-        return _retime(using, _lock(using, event, service), rule, first, now, actor)
+        return retime(using, _lock(using, event, service), rule, first, now, actor)
 
 
 def pause(
@@ -157,7 +101,7 @@ def pause(
         # What is being retried has begun: a pause is about what is still to come.
         running_since = _stop_occurrences(using, found, now, actor, "paused", attempt=0)
         data = {"note": note} if note else None
-        _record(using, [facts.entry(facts.PAUSED, now, found.id, actor=actor, data=data)])
+        record(using, [facts.entry(facts.PAUSED, now, found.id, actor=actor, data=data)])
         return Changed(found.id, running_since)
 
 
@@ -174,9 +118,9 @@ def resume(
         found = _lock(using, event, service)
         _require_status(found, EventStatus.PAUSED, "resumed")
         first = first_due(found)
-        _set_due(found, first, now)
+        set_due(found, first, now)
         found.save(using=using, update_fields=_TIMING)
-        _record(using, [_entry(facts.RESUMED, now, found, actor)])
+        record(using, [event_entry(facts.RESUMED, now, found, actor)])
         notify_after_commit(using, first.at, now, NOTIFY_WITHIN)
         return Changed(found.id)
 
@@ -202,7 +146,7 @@ def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: s
         )
         occurrence.save(using=using, force_insert=True)
         entry = facts.entry(facts.TRIGGERED, now, found.id, occurrence.id, actor=actor)
-        _record(using, [entry])
+        record(using, [entry])
         notify_after_commit(using, now, now, NOTIFY_WITHIN)
         return occurrence
 
@@ -211,7 +155,7 @@ def upcoming(
     using: str, entity: tuple[str, str], service: str | None, end: datetime | None, limit: int
 ) -> list[ScheduledEvent]:
     """Find the scheduled events that come due first, before `end`."""
-    rows = _events(using).filter(next_at__isnull=False).order_by("next_at")
+    rows = events_in(using).filter(next_at__isnull=False).order_by("next_at")
     if entity != ("", ""):
         rows = rows.filter(entity_type=entity[0], entity_id=entity[1])
     if service is not None:
@@ -221,93 +165,17 @@ def upcoming(
     return list(rows[:limit])
 
 
-def _existing(using: str, drafts: Sequence[Draft]) -> dict[tuple[str, str | None], ScheduledEvent]:
-    keys: dict[str, list[str]] = {}
-    for draft in drafts:
-        if draft.key is not None:
-            keys.setdefault(draft.service, []).append(draft.key)
-    found: dict[tuple[str, str | None], ScheduledEvent] = {}
-    for service, names in keys.items():
-        rows = _events(using).filter(service=service, key__in=names)
-        # In the order of their ids: two callers with the same keys must not wait for
-        # each other.
-        for event in rows.order_by("id").select_for_update():
-            found[event.service, event.key] = event
-    return found
-
-
-def _meet(
-    using: str, event: ScheduledEvent, draft: Draft, now: datetime, on_conflict: str, actor: str
-) -> ScheduledEvent:
-    """Answer a draft whose key exists."""
-    if on_conflict == "raise":
-        raise EventConflict(
-            f"service {draft.service!r} has an event with key {draft.key!r} already: "
-            f"{event.id}, {event.status}; on_conflict='replace' reschedules it"
-        )
-    if on_conflict == "keep" or _same_content(event, draft):
-        return event
-    assert draft.first is not None
-    event.event_type = draft.event_type
-    event.entity_type, event.entity_id = draft.entity_type, draft.entity_id
-    event.payload = decode(draft.payload)
-    event.user_timezone = draft.user_timezone
-    event.resource_timezone = draft.resource_timezone
-    event.save(
-        using=using,
-        update_fields=(
-            "event_type",
-            "entity_type",
-            "entity_id",
-            "payload",
-            "user_timezone",
-            "resource_timezone",
-        ),
-    )
-    _retime(using, event, draft.rule, draft.first, now, actor)
-    return event
-
-
-def _wake_for(using: str, stored: Iterable[ScheduledEvent], now: datetime) -> None:
-    first = min((event.next_at for event in stored if event.next_at), default=None)
-    if first is not None:
-        notify_after_commit(using, first, now, NOTIFY_WITHIN)
-
-
-def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
-    if event.status == EventStatus.CANCELLED:
-        return False
-    return _content_of(event) == (
-        draft.event_type,
-        draft.entity_type,
-        draft.entity_id,
-        decode(draft.payload),
-        draft.user_timezone,
-        draft.resource_timezone,
-    ) and _same_rule(event.rule, draft)
-
-
-def _content_of(event: ScheduledEvent) -> tuple[Any, ...]:
-    return (
-        event.event_type,
-        event.entity_type,
-        event.entity_id,
-        event.payload,
-        event.user_timezone,
-        event.resource_timezone,
-    )
-
-
-def _retime(
+def retime(
     using: str, event: ScheduledEvent, rule: Rule, first: Due, now: datetime, actor: str
 ) -> Changed:
+    """Give a locked event another rule and due instant; stop what of the old has not begun."""
     before = event.next_at
     event.rule = rule.to_json()
     event.execution_timezone = rule.zone
-    _set_due(event, first, now)
+    set_due(event, first, now)
     event.save(using=using, update_fields=_TIMING)
     running_since = _stop_occurrences(using, event, now, actor, "rescheduled")
-    _record(using, [_entry(facts.RESCHEDULED, now, event, actor, before)])
+    record(using, [event_entry(facts.RESCHEDULED, now, event, actor, before)])
     notify_after_commit(using, first.at, now, NOTIFY_WITHIN)
     return Changed(event.id, running_since)
 
@@ -315,7 +183,7 @@ def _retime(
 def _cancel(using: str, event: ScheduledEvent, now: datetime, actor: str) -> Changed:
     if event.status != EventStatus.CANCELLED:
         _leave_schedule(using, event, EventStatus.CANCELLED, now, "")
-        _record(using, [facts.entry(facts.CANCELLED, now, event.id, actor=actor)])
+        record(using, [facts.entry(facts.CANCELLED, now, event.id, actor=actor)])
     return Changed(event.id, _stop_occurrences(using, event, now, actor, "cancelled"))
 
 
@@ -349,48 +217,17 @@ def _stop_occurrences(
         entries.append(
             facts.entry(facts.CANCELLED, now, event.id, occurrence.id, actor=actor, data=data)
         )
-    _record(using, entries)
+    record(using, entries)
     return running_since
 
 
-def _row(draft: Draft, now: datetime) -> ScheduledEvent:
-    assert draft.first is not None
-    event = ScheduledEvent(
-        id=new_id(now),
-        service=draft.service,
-        event_type=draft.event_type,
-        key=draft.key,
-        entity_type=draft.entity_type,
-        entity_id=draft.entity_id,
-        payload=EncodedPayload(draft.payload),
-        rule=draft.rule.to_json(),
-        execution_timezone=draft.rule.zone,
-        user_timezone=draft.user_timezone,
-        resource_timezone=draft.resource_timezone,
-        created_at=now,
-    )
-    _set_due(event, draft.first, now)
-    return event
-
-
-def _set_due(event: ScheduledEvent, due: Due, now: datetime) -> None:
+def set_due(event: ScheduledEvent, due: Due, now: datetime) -> None:
+    """Make an event scheduled, and due at an instant; the caller saves it."""
     event.status, event.reason = EventStatus.SCHEDULED, ""
     event.next_at, event.next_wall_time = due.at, due.wall_time
     event.next_resolution = resolution_text(due)
     event.tzdata_fingerprint = zones.get_zone(due.zone).fingerprint
     event.updated_at = now
-
-
-def _same_rule(stored: dict[str, Any], draft: Draft) -> bool:
-    """Compare rules; one that came without its anchor matches whatever anchor is stored.
-
-    Otherwise a deployment that schedules its rules at every start would push them ahead
-    of themselves, and none would ever fire (riverqueue/river#791).
-    """
-    wanted = draft.rule.to_json()
-    if draft.floating:
-        return stored | {"anchor": None} == wanted | {"anchor": None}
-    return stored == wanted
 
 
 def _require_status(event: ScheduledEvent, status: EventStatus, verb: str) -> None:
@@ -401,7 +238,7 @@ def _require_status(event: ScheduledEvent, status: EventStatus, verb: str) -> No
 
 
 def _lock(using: str, event: UUID | str, service: str) -> ScheduledEvent:
-    return _find(_events(using).select_for_update(), event, service)
+    return _find(events_in(using).select_for_update(), event, service)
 
 
 def _find(
@@ -423,18 +260,21 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _entry(
+def event_entry(
     fact: str, now: datetime, event: ScheduledEvent, actor: str, before: datetime | None = None
 ) -> LedgerEntry:
+    """Build the ledger row of a change, with where it leaves the event."""
     data = {"next_at": event.next_at.isoformat() if event.next_at else None, "rule": event.rule}
     if before is not None:
         data["before"] = before.isoformat()
     return facts.entry(fact, now, event.id, actor=actor, data=data)
 
 
-def _record(using: str, entries: Iterable[LedgerEntry]) -> None:
+def record(using: str, entries: Iterable[LedgerEntry]) -> None:
+    """Append to the ledger."""
     LedgerEntry.objects.using(using).bulk_create(entries)
 
 
-def _events(using: str) -> QuerySet[ScheduledEvent, ScheduledEvent]:
+def events_in(using: str) -> QuerySet[ScheduledEvent, ScheduledEvent]:
+    """Give the events of a database."""
     return ScheduledEvent.objects.using(using)
