@@ -16,21 +16,17 @@ from django.db import connections, transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
-from duly.models.fields import EncodedPayload
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
+from duly.store.births import MOVED, birth, claim_of, due_event, iso, move_on, never_began, told
 from duly.store.rows import (
-    Advance,
     Advancer,
     Claim,
-    DueEvent,
     Expired,
     Horizon,
     Result,
-    resolution_text,
 )
 from duly.store.turns import turns_of
 
@@ -69,24 +65,24 @@ class PortableStore:
             entries: list[LedgerEntry] = []
             claims: list[Claim] = []
             for event in events:
-                occurrence = _birth(event, now, lease_until, holder)
-                data = {"due_at": _iso(event.next_at), "wall_time": _iso(event.next_wall_time)}
+                occurrence = birth(event, now, lease_until, holder)
+                data = {"due_at": iso(event.next_at), "wall_time": iso(event.next_wall_time)}
                 before = there.get((event.id, occurrence.due_at))
-                if before is not None and not _never_began(before):
+                if before is not None and not never_began(before):
                     data["reason"] = "this instant has fired"
                     entries.append(facts.entry(facts.SKIPPED, now, event.id, data=data))
                 else:
                     if before is not None:
                         occurrence.id, occurrence.created_at = before.id, before.created_at
                     born.append(occurrence)
-                    claims.append(_claim(event, occurrence, event.payload_text))
+                    claims.append(claim_of(event, occurrence, event.payload_text))
                     entries.append(facts.entry(facts.DUE, now, event.id, occurrence.id, data=data))
-                entries += _move_on(event, advance(_due_event(event)), now)
+                entries += move_on(event, advance(due_event(event)), now)
             self._occurrences().filter(id__in=[row.id for row in there.values()]).filter(
                 id__in=[row.id for row in born]
             ).delete()
             self._occurrences().bulk_create(born)
-            self._events().bulk_update(events, _MOVED)
+            self._events().bulk_update(events, MOVED)
             self._record(entries)
         return claims
 
@@ -102,7 +98,7 @@ class PortableStore:
                 of=("self",),
             )
             rows = list(_with_payload_text(waking.defer("event__payload"))[:limit])
-            claims = [_claim(row.event, row, row.payload_text) for row in rows]
+            claims = [claim_of(row.event, row, row.payload_text) for row in rows]
             self._occurrences().filter(id__in=[row.id for row in rows]).update(
                 status=OccurrenceStatus.QUEUED, wake_at=lease_until, holder=holder
             )
@@ -243,7 +239,7 @@ class PortableStore:
                 finished_at=now if decision.wake_at is None else None,
             ):
                 written.add(result.id)
-        self._record(_told(result, now, result.id in written) for result in results)
+        self._record(told(result, now, result.id in written) for result in results)
         return written
 
     def _occurrences_of(
@@ -281,17 +277,6 @@ class PortableStore:
         return Occurrence.objects.using(self.using)
 
 
-_MOVED = (
-    "status",
-    "reason",
-    "next_at",
-    "next_wall_time",
-    "next_resolution",
-    "tzdata_fingerprint",
-    "updated_at",
-)
-
-
 def _with_payload_text(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     # As text: a payload that does not decode is its own attempt's failure, and must not
     # stop the batch that it is claimed in.
@@ -299,86 +284,3 @@ def _with_payload_text(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         payload_text=Cast("payload", TextField())
     )
     return texts
-
-
-def _due_event(event: ScheduledEvent) -> DueEvent:
-    assert event.next_at is not None
-    assert event.next_wall_time is not None
-    return DueEvent(
-        event.id, event.rule, event.next_at, event.next_wall_time, event.next_resolution
-    )
-
-
-def _birth(event: Any, now: datetime, lease_until: datetime, holder: UUID) -> Occurrence:
-    return Occurrence(
-        id=new_id(now),
-        event=event,
-        service=event.service,
-        event_type=event.event_type,
-        payload=EncodedPayload(event.payload_text),
-        due_at=event.next_at,
-        wall_time=event.next_wall_time,
-        zone=event.execution_timezone,
-        resolution=event.next_resolution,
-        status=OccurrenceStatus.QUEUED,
-        wake_at=lease_until,
-        holder=holder,
-        created_at=now,
-    )
-
-
-def _never_began(occurrence: Occurrence) -> bool:
-    return occurrence.status == OccurrenceStatus.CANCELLED and occurrence.attempt == 0
-
-
-def _claim(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim:
-    assert row.wall_time is not None
-    retrying = row.status == OccurrenceStatus.PENDING
-    return Claim(
-        id=row.id,
-        event_id=event.id,
-        event_type=row.event_type,
-        service=row.service,
-        key=event.key,
-        entity_type=event.entity_type,
-        entity_id=event.entity_id,
-        payload=payload_text,
-        due_at=row.due_at,
-        wall_time=row.wall_time,
-        zone=row.zone,
-        user_timezone=event.user_timezone,
-        resource_timezone=event.resource_timezone,
-        attempt=row.attempt,
-        ready_at=row.wake_at if retrying and row.wake_at else row.due_at,
-    )
-
-
-def _told(result: Result, now: datetime, written: bool) -> LedgerEntry:
-    fact = result.decision.fact if written else facts.FENCED
-    data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
-    return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
-
-
-def _move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:
-    """Set the event's columns to where it goes; says what the ledger is to know of it."""
-    due = advance.next_due
-    event.next_at = due.at if due else None
-    event.next_wall_time = due.wall_time if due else None
-    event.next_resolution = resolution_text(due) if due else ""
-    event.tzdata_fingerprint = advance.fingerprint
-    event.updated_at = now
-    event.status, event.reason = advance.status, advance.problem[:500]
-    return paused_entries([(event.id, advance)], now)
-
-
-def paused_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> list[LedgerEntry]:
-    """Tell the ledger which events were paused because their rule failed."""
-    return [
-        facts.entry(facts.PAUSED, now, event_id, data={"reason": advance.problem})
-        for event_id, advance in advances
-        if advance.problem
-    ]
-
-
-def _iso(moment: datetime | None) -> str:
-    return moment.isoformat() if moment else ""

@@ -18,7 +18,8 @@ from django.db import connections
 
 from duly.ids import new_id
 from duly.store import facts
-from duly.store.portable import PortableStore, paused_entries
+from duly.store.births import paused_entries
+from duly.store.portable import PortableStore
 from duly.store.rows import Advance, Advancer, Claim, DueEvent, Horizon, Result, resolution_text
 
 # In the order of claim_waking.sql.

@@ -1,0 +1,114 @@
+"""From a due event to its occurrence, as rows of the ORM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from duly.ids import new_id
+from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.models.fields import EncodedPayload
+from duly.policy.states import OccurrenceStatus
+from duly.store import facts
+from duly.store.rows import Advance, Claim, DueEvent, Result, resolution_text
+
+MOVED = (
+    "status",
+    "reason",
+    "next_at",
+    "next_wall_time",
+    "next_resolution",
+    "tzdata_fingerprint",
+    "updated_at",
+)
+
+
+def due_event(event: ScheduledEvent) -> DueEvent:
+    """Give what a rule's next instant is computed from."""
+    assert event.next_at is not None
+    assert event.next_wall_time is not None
+    return DueEvent(
+        event.id, event.rule, event.next_at, event.next_wall_time, event.next_resolution
+    )
+
+
+def birth(event: Any, now: datetime, lease_until: datetime, holder: UUID) -> Occurrence:
+    """Build the occurrence of an event that is due; `event` carries `payload_text`."""
+    return Occurrence(
+        id=new_id(now),
+        event=event,
+        service=event.service,
+        event_type=event.event_type,
+        payload=EncodedPayload(event.payload_text),
+        due_at=event.next_at,
+        wall_time=event.next_wall_time,
+        zone=event.execution_timezone,
+        resolution=event.next_resolution,
+        status=OccurrenceStatus.QUEUED,
+        wake_at=lease_until,
+        holder=holder,
+        created_at=now,
+    )
+
+
+def never_began(occurrence: Occurrence) -> bool:
+    """Say whether an occurrence was cancelled before any attempt of it began."""
+    return occurrence.status == OccurrenceStatus.CANCELLED and occurrence.attempt == 0
+
+
+def claim_of(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim:
+    """Give the right to an occurrence, with what its handler will need."""
+    assert row.wall_time is not None
+    retrying = row.status == OccurrenceStatus.PENDING
+    return Claim(
+        id=row.id,
+        event_id=event.id,
+        event_type=row.event_type,
+        service=row.service,
+        key=event.key,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        payload=payload_text,
+        due_at=row.due_at,
+        wall_time=row.wall_time,
+        zone=row.zone,
+        user_timezone=event.user_timezone,
+        resource_timezone=event.resource_timezone,
+        attempt=row.attempt,
+        ready_at=row.wake_at if retrying and row.wake_at else row.due_at,
+    )
+
+
+def told(result: Result, now: datetime, written: bool) -> LedgerEntry:
+    """Say in the ledger what came of an attempt: its outcome, or that it was fenced."""
+    fact = result.decision.fact if written else facts.FENCED
+    data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
+    return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
+
+
+def move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:
+    """Set the event's columns to where it goes; says what the ledger is to know of it."""
+    due = advance.next_due
+    event.next_at = due.at if due else None
+    event.next_wall_time = due.wall_time if due else None
+    event.next_resolution = resolution_text(due) if due else ""
+    event.tzdata_fingerprint = advance.fingerprint
+    event.updated_at = now
+    event.status, event.reason = advance.status, advance.problem[:500]
+    return paused_entries([(event.id, advance)], now)
+
+
+def paused_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> list[LedgerEntry]:
+    """Tell the ledger which events were paused because their rule failed."""
+    return [
+        facts.entry(facts.PAUSED, now, event_id, data={"reason": advance.problem})
+        for event_id, advance in advances
+        if advance.problem
+    ]
+
+
+def iso(moment: datetime | None) -> str:
+    """Write an instant or a civil time in ISO 8601; empty for none."""
+    return moment.isoformat() if moment else ""
