@@ -342,3 +342,14 @@ def test_an_event_scheduled_within_the_poll_is_noticed_at_once(
     duly.schedule_event("remind", soon(0.1))
 
     signals.wait("occurrences.recorded", seconds=5)
+
+
+def test_an_event_scheduled_right_after_another_is_noticed_as_well(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    handle("remind", lambda occurrence: None)
+    start_engine(poll_seconds=60.0)
+    duly.schedule_event("remind", soon(4))
+    duly.schedule_event("remind", soon())
+
+    signals.wait("occurrences.recorded", seconds=2)

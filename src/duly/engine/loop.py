@@ -24,13 +24,16 @@ from duly.engine.recover import rescue
 from duly.policy.outcome import Interrupted, Outcome
 from duly.store.backends import open_store
 from duly.store.rows import Claim, Horizon
-from duly.store.wakeups import watch
+from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 # A clock that runs at all differs from another by less than this within one poll.
 CLOCK_JUMP_SECONDS = 1.0
+# Whoever has notified says nothing for a moment after; what it schedules then is found by
+# a second look.
+SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
 
@@ -62,7 +65,8 @@ class Engine:
             room_made=self._room_made,
         )
         self._recorder = Recorder(self._store, self._clock, self.wake)
-        self._watcher = watch(options.using, self.wake, listen=options.listen)
+        self._watcher = watch(options.using, self._heard, listen=options.listen)
+        self._heard_at = -SECOND_LOOK_SECONDS
         self._awake = threading.Event()
         self._starved = False
         self._stopping = threading.Event()
@@ -81,6 +85,10 @@ class Engine:
 
     def wake(self) -> None:
         """Look at the database now rather than at the next poll."""
+        self._awake.set()
+
+    def _heard(self) -> None:
+        self._heard_at = self._clock.monotonic()
         self._awake.set()
 
     def stop(self) -> bool:
@@ -152,7 +160,13 @@ class Engine:
         # Woken by `slot_freed` when there is room again, by the watcher when something
         # new is scheduled, else in time for the next that is known.
         known = [at for at in (ahead.event_at, ahead.occurrence_at) if at and at > until]
-        return min([self.options.poll_seconds, *((at - until).total_seconds() for at in known)])
+        waits = [self.options.poll_seconds, *((at - until).total_seconds() for at in known)]
+        if ahead.occurrence_at and now < ahead.occurrence_at <= until:
+            # A lease that may run out: it has not yet, and must not wait for a poll.
+            waits.append((ahead.occurrence_at - now).total_seconds())
+        if self._clock.monotonic() - self._heard_at < SECOND_LOOK_SECONDS:
+            waits.append(SECOND_LOOK_SECONDS)
+        return min(waits)
 
     def _claim_waking(self, ahead: Horizon, now: datetime, until: datetime) -> int:
         if ahead.occurrence_at is None or ahead.occurrence_at > until:
