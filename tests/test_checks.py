@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from django.db import connections
 
-from duly.checks import check_sqlite
+from duly.checks import check_settings, check_sqlite
 from duly.conf import config
 from duly.errors import ConfigurationError
 
 
 def _found(databases: list[str] | None = None) -> dict[str, str]:
-    messages = run_checks(databases=databases)
-    return {one.id: one.msg for one in messages if one.id and one.id.startswith("duly")}
+    messages = [*check_settings(), *check_sqlite(databases=databases)]
+    return {str(one.id): one.msg for one in messages}
+
+
+def test_django_knows_the_checks() -> None:
+    known = registry.get_checks()
+
+    assert check_settings in known
+    assert check_sqlite in known
 
 
 def test_the_defaults_pass_every_check() -> None:
