@@ -1,0 +1,1 @@
+"""What duly and its peers do, measured; see README.md."""
