@@ -6,7 +6,6 @@ A package that is not installed is left out.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,9 +13,6 @@ from itertools import chain
 from zoneinfo import ZoneInfo
 
 from benchmarks.report import installed
-
-# Otherwise zoneinfo reads the operating system's copy first, and peers would run on other data.
-zoneinfo.reset_tzpath(to=())
 
 
 @dataclass(frozen=True)
