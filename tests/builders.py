@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from duly.civil.at import At
+from duly.civil.every import Every
 from duly.civil.instants import Instant
-from duly.civil.rules import At, Every, Rule
+from duly.civil.rules import Rule
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision

@@ -319,7 +319,7 @@ def test_strict_refuses_a_type_without_a_handler_and_suggests_one(
         ),
         pytest.param({"payload": {1, 2}}, "payload is not JSON", id="payload"),
         pytest.param({"payload": "x" * 999}, "1001 bytes as JSON, more than the 1000", id="size"),
-        pytest.param({"rule": "0 9 * * *"}, "rule must be At, Every or Cron", id="rule"),
+        pytest.param({"rule": "0 9 * * *"}, "rule must be At, Cron, RRule or Every", id="rule"),
         pytest.param({"on_conflict": "ignore"}, "on_conflict must be one of", id="on-conflict"),
         pytest.param({"actor": "a" * 201}, "actor must be 0 to 200", id="actor"),
     ],

@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from duly.civil.at import At
+    from duly.civil.calendars import BusinessCalendar
     from duly.civil.cron import Cron
+    from duly.civil.every import Every
     from duly.civil.resolve import Due
-    from duly.civil.rules import At, Every
+    from duly.civil.rrule import RRule
     from duly.errors import DulyError
     from duly.policy.retry import Retry
     from duly.registry import Occurrence, handler
@@ -48,12 +51,14 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "At",
+    "BusinessCalendar",
     "Cron",
     "Due",
     "DulyError",
     "Every",
     "NewEvent",
     "Occurrence",
+    "RRule",
     "Retry",
     "Upcoming",
     "__version__",
@@ -84,8 +89,10 @@ __all__ = [
 _HOMES = {
     "Cron": "duly.civil.cron",
     "Due": "duly.civil.resolve",
-    "At": "duly.civil.rules",
-    "Every": "duly.civil.rules",
+    "RRule": "duly.civil.rrule",
+    "BusinessCalendar": "duly.civil.calendars",
+    "At": "duly.civil.at",
+    "Every": "duly.civil.every",
     "DulyError": "duly.errors",
     "Retry": "duly.policy.retry",
     "Occurrence": "duly.registry",

@@ -19,14 +19,16 @@ from duly import clock, payloads, registry
 from duly.civil import explain as explaining
 from duly.civil import preview as previewing
 from duly.civil import zones
+from duly.civil.at import At
 from duly.civil.explain import Explanation
 from duly.civil.forms import rule_from_json
 from duly.civil.instants import EARLIEST, Instant, as_instant
 from duly.civil.preview import Firing
 from duly.civil.resolve import Due
-from duly.civil.rules import At, Rule
+from duly.civil.rules import Rule
 from duly.conf import config
 from duly.errors import InvalidEvent, InvalidRule
+from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
 from duly.store import events
 from duly.store.drafts import Draft
@@ -69,7 +71,7 @@ class NewEvent:
     """What shall happen, before it is scheduled.
 
     event_type: has a handler, unless DULY["STRICT"] is False.
-    rule: At, Every or Cron.
+    rule: At, Cron, RRule or Every.
     payload: any JSON value; see `duly.payloads.encode`.
     entity: (type, id) of what the event is about, such as ("appointment", 42).
     key: at most 200 characters; (service, key) is unique, and scheduling it again
@@ -170,7 +172,7 @@ def reschedule_event(
     """
     using = config().database
     now = clock.now(using)
-    first, anchored = _first_due(rule, now)
+    first, anchored = _first_due(rule, now, str(event))
     return _answer(events.reschedule(using, event, service, anchored, first, now, actor))
 
 
@@ -194,7 +196,7 @@ def resume_event(event: UUID | str, *, service: str = "default", actor: str = ""
     now = clock.now(using)
 
     def first_due(found: ScheduledEvent) -> Due:
-        return _first_due(rule_from_json(found.rule), now)[0]
+        return _first_due(rule_from_json(found.rule), now, "")[0]
 
     return _answer(events.resume(using, event, service, first_due, now, actor))
 
@@ -308,7 +310,7 @@ def _draft(new: NewEvent) -> Draft:
     if settings.strict:
         registry.require(event_type)
     if not hasattr(new.rule, "to_json"):
-        raise InvalidRule(f"rule must be At, Every or Cron, got {new.rule!r:.120}")
+        raise InvalidRule(f"rule must be At, Cron, RRule or Every, got {new.rule!r:.120}")
     for zone in (new.user_timezone, new.resource_timezone):
         if zone:
             zones.get_zone(zone)
@@ -330,16 +332,18 @@ def _draft(new: NewEvent) -> Draft:
 
 
 def _timed(draft: Draft, now: datetime) -> Draft:
-    first, anchored = _first_due(draft.rule, now)
+    # A key keeps its jitter when it is scheduled again.
+    seed = f"{draft.service}/{draft.key}" if draft.key is not None else new_id(now).hex
+    first, anchored = _first_due(draft.rule, now, seed)
     return draft.timed(anchored, first)
 
 
-def _first_due(rule: Rule, now: datetime) -> tuple[Due, Rule]:
-    """Give the first firing of a rule that is scheduled now, and the rule with its anchor.
+def _first_due(rule: Rule, now: datetime, seed: str) -> tuple[Due, Rule]:
+    """Give the first firing of a rule that is scheduled now, and the rule as it is anchored.
 
     A one-off in the past is due at once: what was scheduled too late still happens.
     """
-    anchored = rule.anchored(as_instant(now))
+    anchored = rule.anchored(as_instant(now), seed)
     first = anchored.next(EARLIEST if isinstance(anchored, At) else as_instant(now))
     if first is None:
         raise InvalidRule(f"{rule.describe()} names no instant after {now.isoformat()}")

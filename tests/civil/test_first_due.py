@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -31,10 +30,10 @@ class Row:
         self.wall_times = sorted(set(wall_times))
         self.taken = 0
 
-    def seek(self, start: WallTime) -> Iterator[WallTime]:
-        for wall_time in self.wall_times[bisect_left(self.wall_times, start) :]:
-            self.taken += 1
-            yield WallTime(wall_time)
+    def seek(self, start: datetime) -> WallTime | None:
+        self.taken += 1
+        position = bisect_left(self.wall_times, start)
+        return WallTime(self.wall_times[position]) if position < len(self.wall_times) else None
 
 
 @st.composite

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from duly.civil import zones
+from duly.civil.at import At
 from duly.civil.cron import Cron
 from duly.civil.explain import explain
 from duly.civil.instants import EARLIEST, as_instant
 from duly.civil.preview import preview
 from duly.civil.resolve import Due
-from duly.civil.rules import At
 from duly.errors import ConfigurationError, InvalidRule, UnknownZone
 
 

@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from duly.civil.at import At
 from duly.civil.cron import Cron
-from duly.civil.rules import VERSION, At, Every, Rule
+from duly.civil.every import Every
+from duly.civil.rrule import RRule
+from duly.civil.rules import VERSION, Rule
+from duly.civil.structured import rule_from_recurrence
+from duly.civil.terms import Terms, terms_from_json
 from duly.errors import InvalidRule
+
+_TERMS = frozenset(Terms.__slots__)
+_ONCE = frozenset({"calendar", "on_closed", "jitter", "seed"})
+_RRULE = (_TERMS - {"start"}) | {"gap", "fold", "exdates", "rdates"}
 
 
 def rule_to_json(rule: Rule) -> dict[str, Any]:
@@ -19,12 +28,18 @@ def rule_to_json(rule: Rule) -> dict[str, Any]:
 def rule_from_json(data: object) -> Rule:
     """Give the rule that a JSON form says.
 
+    data: {"v": 1, "kind": "at" | "cron" | "rrule" | "every", …} as `to_json` gives it, or
+        a structured recurrence, {"frequency": "weekly", …}; see `rule_from_recurrence`.
+
     Raises InvalidRule naming the field, and what the rule itself raises.
     """
     if not isinstance(data, Mapping):
         raise InvalidRule(f"a rule must be a JSON object, got {data!r:.80}")
-    if data.get("v") != VERSION:
-        raise InvalidRule(f"rule version must be {VERSION}, got {data.get('v')!r:.40}")
+    if "frequency" in data:
+        return rule_from_recurrence(data)
+    version = data.get("v")
+    if isinstance(version, bool) or version != VERSION:
+        raise InvalidRule(f"rule version must be {VERSION}, got {version!r:.40}")
     build = _BUILDERS.get(str(data.get("kind")))
     if build is None:
         known = ", ".join(_BUILDERS)
@@ -33,17 +48,31 @@ def rule_from_json(data: object) -> Rule:
 
 
 def _at(data: Mapping[str, Any]) -> Rule:
-    _check_fields(data, {"local", "tz"}, {"gap", "fold"})
-    return At(data["local"], data["tz"], **_policies(data))
+    _check_fields(data, {"local", "tz"}, _ONCE | {"gap", "fold"})
+    return At(data["local"], data["tz"], **_policies(data), **terms_from_json(data))
 
 
 def _cron(data: Mapping[str, Any]) -> Rule:
-    _check_fields(data, {"expr", "tz"}, {"gap", "fold"})
-    return Cron(data["expr"], data["tz"], **_policies(data))
+    _check_fields(data, {"expr", "tz"}, _TERMS | {"gap", "fold", "day_match"})
+    return Cron(data["expr"], data["tz"], **_policies(data), **terms_from_json(data))
+
+
+def _rrule(data: Mapping[str, Any]) -> Rule:
+    _check_fields(data, {"text", "start", "tz"}, _RRULE)
+    terms = terms_from_json({name: data[name] for name in data if name != "start"})
+    return RRule(
+        data["text"],
+        data["start"],
+        data["tz"],
+        exdates=data.get("exdates", ()),
+        rdates=data.get("rdates", ()),
+        **_policies(data),
+        **terms,
+    )
 
 
 def _every(data: Mapping[str, Any]) -> Rule:
-    _check_fields(data, {"microseconds"}, {"anchor", "tz"})
+    _check_fields(data, {"microseconds"}, _TERMS | {"anchor", "tz"})
     microseconds = data["microseconds"]
     if isinstance(microseconds, bool) or not isinstance(microseconds, int):
         raise InvalidRule(f"rule microseconds must be a whole number, got {microseconds!r:.40}")
@@ -55,21 +84,24 @@ def _every(data: Mapping[str, Any]) -> Rule:
         raise InvalidRule(f"rule anchor must be an ISO 8601 instant, got {anchor!r:.60}") from None
     except OverflowError:
         raise InvalidRule(f"rule microseconds is too large: {microseconds}") from None
-    return Every(interval, moment, data.get("tz", "UTC"))
+    return Every(interval, moment, data.get("tz", "UTC"), **terms_from_json(data))
 
 
 _BUILDERS: dict[str, Callable[[Mapping[str, Any]], Rule]] = {
     "at": _at,
     "cron": _cron,
+    "rrule": _rrule,
     "every": _every,
 }
 
 
 def _policies(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: data[name] for name in ("gap", "fold") if name in data}
+    return {name: data[name] for name in ("gap", "fold", "day_match") if name in data}
 
 
-def _check_fields(data: Mapping[str, Any], needed: set[str], optional: set[str]) -> None:
+def _check_fields(
+    data: Mapping[str, Any], needed: set[str], optional: frozenset[str] | set[str]
+) -> None:
     given = set(data) - {"v", "kind"}
     if missing := needed - given:
         raise InvalidRule(f"a rule of kind {data['kind']!r} needs {', '.join(sorted(missing))}")

@@ -15,10 +15,12 @@ GapPolicy = Literal["shift", "next_valid", "earlier", "skip", "reject"]
 FoldPolicy = Literal["first", "second", "both", "reject"]
 Resolution = Literal["plain", "gap", "overlap"]
 
-WallTimesFrom = Callable[[WallTime], Iterator[WallTime]]
-"""An ascending row of civil times, from one on; it seeks there, and never walks."""
+FirstFrom = Callable[[datetime], WallTime | None]
+"""An ascending row of civil times: gives the first at or after one; it seeks, never walks."""
 
 _TICK = timedelta(microseconds=1)
+# No change moves the clocks by more: Samoa and Kiribati once skipped a day.
+_FAR = timedelta(hours=25)
 _END = Instant(datetime(LAST_YEAR + 1, 1, 2, tzinfo=UTC))
 
 
@@ -33,6 +35,10 @@ class Due:
     resolution: Resolution
     policy: str = ""
     """The policy that decided ("shift", "first" …); empty on a plain time."""
+    jitter: timedelta = timedelta(0)
+    """How much later than that it is on purpose; `at` includes it."""
+    moved_from: WallTime | None = None
+    """The civil time before a business calendar moved it; None where it did not."""
 
 
 def resolve(
@@ -118,7 +124,7 @@ def _in_overlap(
 
 
 def first_due(
-    wall_times_from: WallTimesFrom,
+    first_from: FirstFrom,
     zone: Zone,
     after: Instant,
     *,
@@ -127,17 +133,36 @@ def first_due(
 ) -> Due | None:
     """Give the earliest instant after `after` that an ascending row of civil times names.
 
-    wall_times_from: gives the civil times of the row from one on, that one included.
-
     Exact although resolution is not monotone: a shifted 02:30 fires after a plain 03:00,
     and the second 01:00 of an overlap after the first 01:59. Between two changes civil
     times and instants have one order, so each such stretch asks for a few civil times
     only, however many a gap or an overlap holds.
     Raises NonexistentTime / AmbiguousTime where "reject" meets the next of the row.
     """
-    row = _Row(wall_times_from)
     start = Instant(max(after, EARLIEST) + _TICK)
-    begun = zone.transition_until(start)
+    begun, until = zone.transitions_around(start)
+    offset = until.offset_before if until else zone.offset_at(start)
+    row = _Row(first_from)
+    # Most questions are asked far from any change, of a rule that answers before the next.
+    if begun is None or start - begun.at >= _FAR:
+        wall_time = row.first(_reading(start, offset))
+        if wall_time is None and until is None:
+            return None
+        if wall_time is not None:
+            at = Instant((wall_time - offset).replace(tzinfo=UTC))
+            if until is None or until.at - at > _FAR:
+                return Due(at, wall_time, zone.name, "plain")
+    return _first_of_stretches(row, zone, start, begun, gap, fold)
+
+
+def _first_of_stretches(
+    row: _Row,
+    zone: Zone,
+    start: Instant,
+    begun: Transition | None,
+    gap: GapPolicy,
+    fold: FoldPolicy,
+) -> Due | None:
     while start < _END:
         until = zone.transition_after(start)
         end = until.at if until else _END
@@ -162,20 +187,25 @@ class _Row:
     asking again would cost more than all the rest.
     """
 
-    def __init__(self, wall_times_from: WallTimesFrom) -> None:
-        self._wall_times_from = wall_times_from
+    def __init__(self, first_from: FirstFrom) -> None:
+        self._first_from = first_from
         self._asked: datetime | None = None
         self._answer: WallTime | None = None
+
+    def first(self, low: datetime) -> WallTime | None:
+        """Give the first civil time from `low` on."""
+        passed = self._answer is not None and self._answer < low
+        if self._asked is None or low < self._asked or passed:
+            self._asked = low
+            self._answer = self._first_from(low)
+        return self._answer
 
     def first_of(self, low: datetime, high: datetime) -> tuple[WallTime, ...]:
         """Give the first civil time of [low, high), if there is one."""
         if low >= high:
             return ()
-        passed = self._answer is not None and self._answer < low
-        if self._asked is None or low < self._asked or passed:
-            self._asked = low
-            self._answer = next(self._wall_times_from(WallTime(low)), None)
-        return (self._answer,) if self._answer is not None and self._answer < high else ()
+        found = self.first(low)
+        return (found,) if found is not None and found < high else ()
 
 
 def _first_of_stretch(  # noqa: PLR0913 - one question, asked in one place

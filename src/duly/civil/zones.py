@@ -97,6 +97,14 @@ class Zone:
         index = bisect_right(self._times, instant)
         return self._transitions[index - 1] if index else None
 
+    def transitions_around(self, instant: datetime) -> tuple[Transition | None, Transition | None]:
+        """Give the last change at or before an instant, and the first after it."""
+        index = bisect_right(self._times, instant)
+        return (
+            self._transitions[index - 1] if index else None,
+            self._transitions[index] if index < len(self._transitions) else None,
+        )
+
     def transitions(self, start: datetime, end: datetime) -> tuple[Transition, ...]:
         """Give the changes of the offset in (start, end]."""
         first, last = bisect_right(self._times, start), bisect_right(self._times, end)

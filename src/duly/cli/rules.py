@@ -8,9 +8,11 @@ from argparse import Namespace
 from datetime import timedelta
 from typing import Any
 
+from duly.civil.at import At
 from duly.civil.cron import Cron
+from duly.civil.every import Every
 from duly.civil.forms import rule_from_json
-from duly.civil.rules import VERSION, At, Every, Rule
+from duly.civil.rules import VERSION, Rule
 from duly.errors import InvalidRule
 
 _EVERY = re.compile(r"every\s+(?P<spans>(\d+\s*(w|d|h|min|m|s)\s*)+)", re.IGNORECASE | re.ASCII)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 
-from duly.civil.rules import At
+from duly.civil.at import At
 from duly.scheduling import NewEvent
 
 

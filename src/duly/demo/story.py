@@ -14,9 +14,9 @@ from django.db import connections, transaction
 
 from duly import clock, scheduling
 from duly.civil import zones
+from duly.civil.at import At
 from duly.civil.explain import explain
 from duly.civil.instants import EARLIEST
-from duly.civil.rules import At
 from duly.conf import config
 from duly.demo import appointments
 from duly.demo.verdict import Verdict, judge, quantile

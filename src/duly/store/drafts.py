@@ -36,12 +36,16 @@ class Draft:
     user_timezone: str
     resource_timezone: str
     first: Due | None = None
-    floating: bool = False
-    """The rule came without its anchor, and was given one just now."""
+    floating: frozenset[str] = frozenset()
+    """What the rule left to the moment of scheduling, by name, and was given just now."""
 
     def timed(self, rule: Rule, first: Due) -> Draft:
         """Give the draft with its anchored rule and its first due instant."""
-        return replace(self, rule=rule, first=first, floating=rule != self.rule)
+        floating: frozenset[str] = frozenset()
+        if rule is not self.rule:
+            asked, given = self.rule.to_json(), rule.to_json()
+            floating = frozenset(name for name in given if given[name] != asked.get(name))
+        return replace(self, rule=rule, first=first, floating=floating)
 
 
 def schedule(
@@ -173,12 +177,13 @@ def _row(draft: Draft, now: datetime) -> ScheduledEvent:
 
 
 def _same_rule(stored: dict[str, Any], draft: Draft) -> bool:
-    """Compare rules; one that came without its anchor matches whatever anchor is stored.
+    """Compare rules; what one left to the moment of scheduling matches whatever is stored.
 
     Otherwise a deployment that schedules its rules at every start would push them ahead
     of themselves, and none would ever fire (riverqueue/river#791).
     """
-    wanted = draft.rule.to_json()
-    if draft.floating:
-        return stored | {"anchor": None} == wanted | {"anchor": None}
-    return stored == wanted
+
+    def fixed(form: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in form.items() if name not in draft.floating}
+
+    return fixed(stored) == fixed(draft.rule.to_json())

@@ -7,10 +7,10 @@ from argparse import Namespace
 from datetime import UTC, datetime, time, timedelta
 
 from duly import scheduling
+from duly.civil.at import At
 from duly.civil.explain import Explanation, explain
 from duly.civil.instants import EARLIEST, Instant, as_instant
 from duly.civil.resolve import resolve
-from duly.civil.rules import At
 from duly.cli.moments import read_date, read_instant
 from duly.cli.rules import read_rule
 from duly.cli.tables import visible
