@@ -30,12 +30,15 @@ from duly.conf import config
 from duly.errors import InvalidEvent, InvalidRule
 from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
+from duly.policy.states import OnTzdataChange
 from duly.store import events
 from duly.store.drafts import Draft
 from duly.store.drafts import schedule as schedule_drafts
+from duly.store.moves import next_due
 from duly.store.rows import stored_due
 
 OnConflict = Literal["replace", "keep", "raise"]
+TzdataChange = Literal["keep_wall", "keep_instant", "hold"]
 ON_CONFLICT = ("replace", "keep", "raise")
 LONGEST = {"service": 100, "key": 200, "entity_type": 100, "entity_id": 200, "actor": 200}
 MOST_UPCOMING = 10_000
@@ -79,6 +82,9 @@ class NewEvent:
     service: owner of the event.
     user_timezone, resource_timezone: IANA names, kept so that the due instant can be
         shown there; the rule's own zone decides when it fires.
+    on_tzdata_change: what to do when a new release of the time zone data moves it:
+        "keep_wall" keeps its civil time, "keep_instant" (At only) its instant, and "hold"
+        pauses it until a person has looked.
 
     Scheduling it raises InvalidEvent, InvalidPayload, InvalidRule, UnknownZone or
     UnknownEventType where one of these breaks its rule.
@@ -92,6 +98,7 @@ class NewEvent:
     service: str = "default"
     user_timezone: str = ""
     resource_timezone: str = ""
+    on_tzdata_change: TzdataChange = "keep_wall"
 
 
 def schedule_event(  # noqa: PLR0913 - all but two by keyword
@@ -104,6 +111,7 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
     service: str = "default",
     user_timezone: str = "",
     resource_timezone: str = "",
+    on_tzdata_change: TzdataChange = "keep_wall",
     on_conflict: OnConflict = "replace",
     actor: str = "",
 ) -> ScheduledEvent:
@@ -125,6 +133,7 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
         service=service,
         user_timezone=user_timezone,
         resource_timezone=resource_timezone,
+        on_tzdata_change=on_tzdata_change,
     )
     return schedule_events([new], on_conflict=on_conflict, actor=actor)[0]
 
@@ -261,19 +270,11 @@ def explain(subject: ScheduledEvent | Occurrence | Upcoming | Due) -> Explanatio
             return _explained(subject.event, due)
 
 
-def next_due(event: ScheduledEvent) -> Due:
-    """Give the due instant that an event's columns hold."""
-    assert event.next_at is not None
-    assert event.next_wall_time is not None
-    return stored_due(
-        event.next_at, event.next_wall_time, event.execution_timezone, event.next_resolution
-    )
-
-
 def _explained(event: ScheduledEvent, due: Due) -> Explanation:
     others = dict.fromkeys([event.user_timezone, event.resource_timezone])
     shown = [zone for zone in others if zone and zone != due.zone]
-    return explaining.explain(due, rule_from_json(event.rule), zones=shown)
+    rule = rule_from_json(event.rule)
+    return explaining.explain(rule.told(due), rule, zones=shown)
 
 
 def _merged(
@@ -328,7 +329,25 @@ def _draft(new: NewEvent) -> Draft:
         rule=new.rule,
         user_timezone=new.user_timezone,
         resource_timezone=new.resource_timezone,
+        on_tzdata_change=_on_tzdata_change(new),
     )
+
+
+def _on_tzdata_change(new: NewEvent) -> OnTzdataChange:
+    try:
+        policy = OnTzdataChange(new.on_tzdata_change)
+    except ValueError:
+        known = ", ".join(OnTzdataChange)
+        raise InvalidEvent(
+            f"on_tzdata_change must be one of {known}; got {new.on_tzdata_change!r:.60}"
+        ) from None
+    if policy is OnTzdataChange.KEEP_INSTANT and not isinstance(new.rule, At):
+        # 09:00 kept at an instant that is 08:00 now would be followed by 09:00 the same day.
+        raise InvalidEvent(
+            "on_tzdata_change='keep_instant' goes with At only: the next firing of "
+            f"{new.rule.describe()} is named by its civil time; use 'keep_wall' or 'hold'"
+        )
+    return policy
 
 
 def _timed(draft: Draft, now: datetime) -> Draft:

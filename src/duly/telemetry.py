@@ -14,6 +14,9 @@
 | occurrences.rescued | count | attempts whose lease ran out were taken back |
 | leases.extended | count, lost | a heartbeat |
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock |
+| events.rederived | zone, count, moved | events were derived anew with other time zone data |
+| tzdata.changed | release | other time zone data was found and read |
+| tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
 """
 
@@ -27,7 +30,14 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 _listeners: list[Listener] = []
 _logger = logging.getLogger("duly")
 _WARNINGS = frozenset(
-    {"engine.faulted", "events.held", "clock.jumped", "listener.faulted", "occurrences.parked"}
+    {
+        "engine.faulted",
+        "events.held",
+        "clock.jumped",
+        "listener.faulted",
+        "occurrences.parked",
+        "tzdata.outdated",
+    }
 )
 
 

@@ -14,6 +14,7 @@ from duly.civil.resolve import (
     FoldPolicy,
     GapPolicy,
     check_policies,
+    nearest,
     resolve_checked,
 )
 from duly.civil.rules import VERSION
@@ -114,6 +115,13 @@ class At:
     def anchored(self, now: Instant, seed: str = "") -> At:
         terms = self.terms.anchored(now, seed)
         return self if terms is self.terms else _with_terms(self, terms)
+
+    def rederived(self, stored: Due, since: Instant) -> Due | None:
+        due = nearest(self._dues(), stored) if self._dues() else None
+        return late_by(self.terms, due, None) if due and self.terms.jitter else due
+
+    def told(self, due: Due) -> Due:
+        return due if due.wall_time == self.local else replace(due, moved_from=self.local)
 
     def to_json(self) -> dict[str, Any]:
         return {

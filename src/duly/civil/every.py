@@ -12,7 +12,8 @@ from duly.civil.recurring import Recurring
 from duly.civil.resolve import Due, resolve_checked
 from duly.civil.rules import VERSION
 from duly.civil.terms import Terms, WindowArguments
-from duly.civil.zones import Zone, get_zone
+from duly.civil.tzdata import Zone
+from duly.civil.zones import get_zone
 from duly.errors import InvalidRule, InvalidTime
 
 SHORTEST_INTERVAL = timedelta(seconds=1)

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from duly.civil.instants import Instant
 from duly.civil.resolve import Due, offset_text
 from duly.civil.rules import Rule
-from duly.civil.zones import Transition, get_zone
+from duly.civil.tzdata import Transition
+from duly.civil.zones import get_zone
 from duly.errors import InvalidRule
 
 MOST = 10_000

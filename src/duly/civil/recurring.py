@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Self
 
 from duly.civil.instants import EARLIEST, Instant
 from duly.civil.placement import Placed, Row
-from duly.civil.resolve import Due, FoldPolicy, GapPolicy, first_due
-from duly.civil.terms import NONE, Terms, bounded, spread
-from duly.civil.zones import Zone, get_zone
+from duly.civil.resolve import Due, FoldPolicy, GapPolicy, first_due, nearest, resolve_checked
+from duly.civil.terms import NONE, Terms, bounded, late_by, spread
+from duly.civil.tzdata import Zone
+from duly.civil.zones import get_zone
 
 
 class Recurring:
@@ -38,18 +40,20 @@ class Recurring:
 
         within = bounded(self.terms, zone, plain, last if self.terms.max_occurrences else None)
         due = spread(self.terms, within, after) if self.terms.jitter else within(after)
-        return due and self._told(due)
+        return due and self.told(due)
 
     def anchored(self, now: Instant, seed: str = "") -> Self:
         terms = self.terms.anchored(now, seed)
         return self if terms is self.terms else self._with(terms=terms)
 
+    def rederived(self, stored: Due, since: Instant) -> Due | None:
+        return self.next(since)
+
     def _next(self, zone: Zone, after: Instant) -> Due | None:
         """Give the next due instant on business days, whatever the other terms say."""
         raise NotImplementedError
 
-    def _told(self, due: Due) -> Due:
-        """Add what is costly to say of every instant, and said of the one that is given."""
+    def told(self, due: Due) -> Due:
         return due
 
     def _with(self, **changed: Any) -> Self:
@@ -74,11 +78,31 @@ class CivilRule(Recurring):
     fold: FoldPolicy
     row: Row
 
+    @property
+    def is_elapsed(self) -> bool:
+        """Whether it follows elapsed time rather than the clock on the wall."""
+        raise NotImplementedError
+
+    def rederived(self, stored: Due, since: Instant) -> Due | None:
+        if self.is_elapsed:
+            return self.next(since)
+        zone = get_zone(self.tz)
+        named = resolve_checked(stored.wall_time, zone, self.gap, self.fold)
+        if not named:
+            # Left out by now, in a gap: what follows it, and never what came before.
+            left_out = resolve_checked(stored.wall_time, zone, "shift", "first")[0].at
+            return self.next(Instant(left_out - datetime.resolution))
+        due = nearest(named, stored)
+        if self.terms.jitter is None:
+            return self.told(due)
+        following = self._with(terms=replace(self.terms, jitter=None)).next(due.at)
+        return self.told(late_by(self.terms, due, following))
+
     def _next(self, zone: Zone, after: Instant) -> Due | None:
         row = self._placed() or self.row
         return first_due(row.first_from, zone, after, gap=self.gap, fold=self.fold)
 
-    def _told(self, due: Due) -> Due:
+    def told(self, due: Due) -> Due:
         placed = self._placed()
         return replace(due, moved_from=placed.moved_from(due.wall_time)) if placed else due
 

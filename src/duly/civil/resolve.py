@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from duly.civil.instants import EARLIEST, LAST_YEAR, Instant, WallTime, parse_wall_time
-from duly.civil.zones import Transition, Zone, get_zone
+from duly.civil.tzdata import Transition, Zone
+from duly.civil.zones import get_zone
 from duly.errors import AmbiguousTime, InvalidRule, NonexistentTime
 
 GapPolicy = Literal["shift", "next_valid", "earlier", "skip", "reject"]
@@ -121,6 +122,11 @@ def _in_overlap(
                 f"{second.at.isoformat()} with {offset_text(after)} (tzdata {zone.release}); "
                 "choose another time or another fold policy"
             )
+
+
+def nearest(dues: Sequence[Due], stored: Due) -> Due:
+    """Give the one of some instants of a civil time that was stored by other zone data."""
+    return min(dues, key=lambda due: abs(due.at - (stored.at - stored.jitter)))
 
 
 def first_due(

@@ -15,7 +15,8 @@ from duly.civil.rrule_text import Lines, Parts, as_wall_time, parse, read_lines,
 from duly.civil.rrule_words import words
 from duly.civil.rules import VERSION
 from duly.civil.terms import TermArguments, Terms
-from duly.civil.zones import Zone, get_zone
+from duly.civil.tzdata import Zone
+from duly.civil.zones import get_zone
 from duly.errors import InvalidRule, InvalidTime
 
 MOST_DATES = 10_000

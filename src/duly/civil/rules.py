@@ -35,6 +35,20 @@ class Rule(Protocol):
         """
         ...
 
+    def rederived(self, stored: Due, since: Instant) -> Due | None:
+        """Give what a due instant has become by the zone data of now; None: nothing is left.
+
+        stored: as the data of its time had it. since: the instant that it was the next of.
+
+        A rule of civil times keeps the civil time, and one that counts elapsed time goes on
+        from `since`: neither skips nor repeats what it names.
+        """
+        ...
+
+    def told(self, due: Due) -> Due:
+        """Give a stored due instant with what is not stored: where a calendar moved it from."""
+        ...
+
     def to_json(self) -> dict[str, Any]:
         """Give the form that is stored; `duly.civil.forms.rule_from_json` reads it."""
         ...

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from duly.civil.calendars import BusinessCalendar, OnClosed, check_calendar
 from duly.civil.instants import Instant, WallTime, as_instant, parse_wall_time
 from duly.civil.resolve import Due, resolve_checked
-from duly.civil.zones import Zone
+from duly.civil.tzdata import Zone
 from duly.errors import InvalidRule
 
 MOST_OCCURRENCES = 1000

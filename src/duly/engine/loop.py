@@ -21,6 +21,7 @@ from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import advance
 from duly.engine.record import Recorder
 from duly.engine.recover import rescue
+from duly.engine.rederive import TzdataWatch
 from duly.policy.outcome import Interrupted, Outcome
 from duly.store.backends import open_store
 from duly.store.rows import Claim, Horizon
@@ -68,6 +69,7 @@ class Engine:
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
         self._awake = threading.Event()
+        self._tzdata = TzdataWatch(self._store, self._clock)
         self._starved = False
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
@@ -153,9 +155,10 @@ class Engine:
             emit("clock.jumped", offset_seconds=jump)
         now = self._clock.now(self.options.using)
         until = now + self.options.horizon
+        rederiving = self._tzdata.turn(now, until)
         ahead = self._store.horizon()
         claimed = self._claim_waking(ahead, now, until) + self._claim_due(ahead, now, until)
-        if claimed:
+        if claimed or rederiving:
             return 0.0
         # Woken by `slot_freed` when there is room again, by the watcher when something
         # new is scheduled, else in time for the next that is known.

@@ -1,7 +1,8 @@
-"""The three tables: fields, constraints and indexes, no behaviour."""
+"""The tables: fields, constraints and indexes, no behaviour."""
 
 from duly.models.event import ScheduledEvent
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
+from duly.models.stamp import Stamp
 
-__all__ = ["LedgerEntry", "Occurrence", "ScheduledEvent"]
+__all__ = ["LedgerEntry", "Occurrence", "ScheduledEvent", "Stamp"]

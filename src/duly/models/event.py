@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from duly.models.fields import PayloadField, WallTimeField
-from duly.policy.states import EventStatus
+from duly.policy.states import EventStatus, OnTzdataChange
 
 
 class ScheduledEvent(models.Model):
@@ -28,12 +28,17 @@ class ScheduledEvent(models.Model):
     user_timezone = models.CharField(max_length=64, blank=True)
     resource_timezone = models.CharField(max_length=64, blank=True)
     tzdata_fingerprint = models.CharField(max_length=64, blank=True)
+    on_tzdata_change = models.CharField(
+        max_length=16,
+        default=OnTzdataChange.KEEP_WALL.value,
+        db_default=OnTzdataChange.KEEP_WALL.value,
+    )
 
     status = models.CharField(max_length=16, default=EventStatus.SCHEDULED.value)
     reason = models.CharField(max_length=500, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)
     next_wall_time = WallTimeField(null=True, blank=True)
-    next_resolution = models.CharField(max_length=32, blank=True)
+    next_resolution = models.CharField(max_length=48, blank=True)
 
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -59,6 +64,10 @@ class ScheduledEvent(models.Model):
             ),
             models.CheckConstraint(condition=~Q(event_type=""), name="duly_event_type_given"),
             models.CheckConstraint(
+                condition=Q(on_tzdata_change__in=[policy.value for policy in OnTzdataChange]),
+                name="duly_event_on_tzdata_change_known",
+            ),
+            models.CheckConstraint(
                 condition=(Q(entity_type="") & Q(entity_id=""))
                 | (~Q(entity_type="") & ~Q(entity_id="")),
                 name="duly_event_entity_whole",
@@ -68,6 +77,12 @@ class ScheduledEvent(models.Model):
             models.Index(
                 fields=["next_at"],
                 name="duly_event_next_at",
+                condition=Q(next_at__isnull=False),
+            ),
+            # Which zones are in use, by which data; and of those that changed, the soonest.
+            models.Index(
+                fields=["execution_timezone", "tzdata_fingerprint", "next_at"],
+                name="duly_event_zone",
                 condition=Q(next_at__isnull=False),
             ),
             models.Index(

@@ -28,7 +28,7 @@ class Occurrence(models.Model):
     due_at = models.DateTimeField()
     wall_time = WallTimeField()
     zone = models.CharField(max_length=64)
-    resolution = models.CharField(max_length=32)
+    resolution = models.CharField(max_length=48)
 
     status = models.CharField(max_length=16, default=OccurrenceStatus.QUEUED.value)
     attempt = models.IntegerField(default=0)

@@ -55,3 +55,14 @@ MOVES: dict[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
 def can_move(old: OccurrenceStatus, new: OccurrenceStatus) -> bool:
     """Say whether an occurrence may go from `old` to `new`."""
     return new in MOVES[old]
+
+
+class OnTzdataChange(StrEnum):
+    """What becomes of an event whose zone has other data than it was scheduled with."""
+
+    KEEP_WALL = "keep_wall"
+    """It keeps its civil time, and moves to the instant that names it now."""
+    KEEP_INSTANT = "keep_instant"
+    """It keeps its instant, whatever the clocks read then; the next one follows the rule."""
+    HOLD = "hold"
+    """It is paused if its instant would move, until a person resumes it."""

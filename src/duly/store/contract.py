@@ -16,7 +16,16 @@ from typing import Protocol
 from uuid import UUID
 
 from duly.policy.outcome import Decision
-from duly.store.rows import Advancer, Claim, Expired, Horizon, Result
+from duly.store.rows import (
+    Advancer,
+    Claim,
+    Expired,
+    Horizon,
+    Rederived,
+    Rederiver,
+    Result,
+    ZoneInUse,
+)
 
 
 class Store(Protocol):
@@ -85,6 +94,28 @@ class Store(Protocol):
         self, claims: Sequence[Claim], *, now: datetime, wake_at: datetime, reason: str
     ) -> int:
         """Put aside what nobody here can run, until `wake_at`; no attempt is spent."""
+        ...
+
+    def zones_in_use(self) -> list[ZoneInUse]:
+        """Find the zones of the events that are scheduled, each with the data they follow."""
+        ...
+
+    def rederive(
+        self,
+        stale: ZoneInUse,
+        *,
+        now: datetime,
+        until: datetime | None,
+        limit: int,
+        derive: Rederiver,
+        reason: str,
+    ) -> list[Rederived]:
+        """Derive the next instants of a zone's events anew, soonest first.
+
+        until: only what is due by then; None: all. Gives what it took, at most `limit`:
+        none where nothing is left, or where others have the rest locked. The ledger tells
+        of each whose instant or civil time is another now, with `reason`.
+        """
         ...
 
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:

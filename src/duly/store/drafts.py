@@ -16,7 +16,7 @@ from duly.ids import new_id
 from duly.models import ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.payloads import decode
-from duly.policy.states import EventStatus
+from duly.policy.states import EventStatus, OnTzdataChange
 from duly.store import facts
 from duly.store.events import NOTIFY_WITHIN, event_entry, events_in, record, retime, set_due
 from duly.store.wakeups import notify_after_commit
@@ -35,6 +35,7 @@ class Draft:
     rule: Rule
     user_timezone: str
     resource_timezone: str
+    on_tzdata_change: OnTzdataChange = OnTzdataChange.KEEP_WALL
     first: Due | None = None
     floating: frozenset[str] = frozenset()
     """What the rule left to the moment of scheduling, by name, and was given just now."""
@@ -111,6 +112,7 @@ def _meet(
     event.payload = decode(draft.payload)
     event.user_timezone = draft.user_timezone
     event.resource_timezone = draft.resource_timezone
+    event.on_tzdata_change = draft.on_tzdata_change.value
     event.save(
         using=using,
         update_fields=(
@@ -120,6 +122,7 @@ def _meet(
             "payload",
             "user_timezone",
             "resource_timezone",
+            "on_tzdata_change",
         ),
     )
     retime(using, event, draft.rule, draft.first, now, actor)
@@ -142,6 +145,7 @@ def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
         decode(draft.payload),
         draft.user_timezone,
         draft.resource_timezone,
+        draft.on_tzdata_change,
     ) and _same_rule(event.rule, draft)
 
 
@@ -153,6 +157,7 @@ def _content_of(event: ScheduledEvent) -> tuple[Any, ...]:
         event.payload,
         event.user_timezone,
         event.resource_timezone,
+        event.on_tzdata_change,
     )
 
 
@@ -170,6 +175,7 @@ def _row(draft: Draft, now: datetime) -> ScheduledEvent:
         execution_timezone=draft.rule.zone,
         user_timezone=draft.user_timezone,
         resource_timezone=draft.resource_timezone,
+        on_tzdata_change=draft.on_tzdata_change.value,
         created_at=now,
     )
     set_due(event, draft.first, now)

@@ -20,13 +20,26 @@ from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
-from duly.store.births import MOVED, birth, claim_of, due_event, iso, move_on, never_began, told
+from duly.store.births import (
+    MOVED,
+    birth,
+    claim_of,
+    due_event,
+    iso,
+    move_on,
+    never_began,
+    told,
+)
+from duly.store.moves import rederived_entry, stale_event_of
 from duly.store.rows import (
     Advancer,
     Claim,
     Expired,
     Horizon,
+    Rederived,
+    Rederiver,
     Result,
+    ZoneInUse,
 )
 from duly.store.turns import turns_of
 
@@ -82,7 +95,7 @@ class PortableStore:
                 id__in=[row.id for row in born]
             ).delete()
             self._occurrences().bulk_create(born)
-            self._events().bulk_update(events, MOVED)
+            self._move(events)
             self._record(entries)
         return claims
 
@@ -202,6 +215,40 @@ class PortableStore:
             )
         return len(parked)
 
+    def zones_in_use(self) -> list[ZoneInUse]:
+        pairs = self._events().filter(next_at__isnull=False)
+        found = pairs.values_list("execution_timezone", "tzdata_fingerprint").distinct()
+        return [ZoneInUse(*pair) for pair in found]
+
+    def rederive(
+        self,
+        stale: ZoneInUse,
+        *,
+        now: datetime,
+        until: datetime | None,
+        limit: int,
+        derive: Rederiver,
+        reason: str,
+    ) -> list[Rederived]:
+        with self._transaction():
+            rows = self._events().filter(
+                execution_timezone=stale.zone,
+                tzdata_fingerprint=stale.fingerprint,
+                next_at__isnull=False,
+            )
+            if until is not None:
+                rows = rows.filter(next_at__lte=until)
+            events = list(self._locked(rows.defer("payload").order_by("next_at"))[:limit])
+            found = [
+                Rederived(stale_event, derive(stale_event))
+                for stale_event in (stale_event_of(event, self._latest) for event in events)
+            ]
+            for event, one in zip(events, found, strict=True):
+                move_on(event, one.advance, now)
+            self._move(events)
+            self._record(rederived_entry(one, now, reason) for one in found if one.moved)
+        return found
+
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
         with self._transaction():
@@ -226,6 +273,14 @@ class PortableStore:
         else:
             with transaction.atomic(self.using):
                 yield
+
+    def _latest(self, event: ScheduledEvent) -> list[Occurrence]:
+        rows = self._occurrences().filter(event=event).defer("payload").order_by("-due_at")
+        # The last of the schedule, and a few that may have been triggered by hand.
+        return list(rows[:5])
+
+    def _move(self, events: Sequence[ScheduledEvent]) -> None:
+        self._events().bulk_update(events, MOVED)
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         written = set()

@@ -17,10 +17,20 @@ from uuid import UUID
 from django.db import connections
 
 from duly.ids import new_id
+from duly.models import ScheduledEvent
 from duly.store import facts
-from duly.store.births import paused_entries
+from duly.store.births import iso, paused_entries
 from duly.store.portable import PortableStore
-from duly.store.rows import Advance, Advancer, Claim, DueEvent, Horizon, Result, resolution_text
+from duly.store.rows import (
+    Advance,
+    Advancer,
+    Claim,
+    DueEvent,
+    Horizon,
+    Result,
+    ZoneInUse,
+    resolution_text,
+)
 
 # In the order of claim_waking.sql.
 _WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
@@ -103,6 +113,24 @@ class PostgresStore(PortableStore):
                 "attempts": [attempt for _, attempt in held],
                 "lease_until": lease_until,
                 "holder": holder,
+            },
+        )
+
+    def zones_in_use(self) -> list[ZoneInUse]:
+        return [ZoneInUse(*row) for row in self._rows("zones_in_use", {})]
+
+    def _move(self, events: Sequence[ScheduledEvent]) -> None:
+        self._rows(
+            "move",
+            {
+                "ids": [event.id for event in events],
+                "next_ats": [event.next_at for event in events],
+                "next_wall_times": [iso(event.next_wall_time) or None for event in events],
+                "next_resolutions": [event.next_resolution for event in events],
+                "fingerprints": [event.tzdata_fingerprint for event in events],
+                "statuses": [str(event.status) for event in events],
+                "reasons": [event.reason for event in events],
+                "updated_ats": [event.updated_at for event in events],
             },
         )
 

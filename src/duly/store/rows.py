@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from duly.civil.instants import Instant, WallTime
 from duly.civil.resolve import Due, Resolution
 from duly.policy.outcome import Decision
-from duly.policy.states import EventStatus
+from duly.policy.states import EventStatus, OnTzdataChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,48 @@ class Advance:
 
 
 Advancer = Callable[[DueEvent], Advance]
+
+
+@dataclass(frozen=True, slots=True)
+class StaleEvent:
+    """An event whose next instant was derived with other zone data, locked as DueEvent is."""
+
+    id: UUID
+    event_type: str
+    rule: Any
+    """The rule's JSON form."""
+    due: Due
+    on_tzdata_change: OnTzdataChange
+    since: Callable[[], datetime]
+    """Asks for the instant that `due` was the next of."""
+
+
+Rederiver = Callable[[StaleEvent], Advance]
+
+
+@dataclass(frozen=True, slots=True)
+class Rederived:
+    """What other zone data made of an event."""
+
+    event: StaleEvent
+    advance: Advance
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything but the fingerprint is another now."""
+        due = self.advance.next_due
+        return due is None or (due.at, due.wall_time) != (
+            self.event.due.at,
+            self.event.due.wall_time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneInUse:
+    """A zone that events are scheduled in, and the fingerprint of its data at that time."""
+
+    zone: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +143,17 @@ class Horizon:
 
 
 def resolution_text(due: Due) -> str:
-    """Say in one column how a due instant was resolved: "plain", "gap:shift", "overlap:first"."""
-    return f"{due.resolution}:{due.policy}" if due.policy else due.resolution
+    """Say in one column how a due instant was resolved, with its jitter in seconds.
+
+    "plain", "gap:shift", "overlap:first", "plain+12.500000".
+    """
+    text = f"{due.resolution}:{due.policy}" if due.policy else due.resolution
+    return f"{text}+{due.jitter.total_seconds():.6f}" if due.jitter else text
 
 
 def stored_due(at: datetime, wall_time: datetime, zone: str, resolution: str) -> Due:
     """Give back the Due that four columns hold."""
-    kind, _, policy = resolution.partition(":")
-    return Due(Instant(at), WallTime(wall_time), zone, cast("Resolution", kind), policy)
+    how, _, jitter = resolution.partition("+")
+    kind, _, policy = how.partition(":")
+    late = timedelta(seconds=float(jitter)) if jitter else timedelta(0)
+    return Due(Instant(at), WallTime(wall_time), zone, cast("Resolution", kind), policy, late)
