@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from duly.civil.at import At
     from duly.civil.calendars import BusinessCalendar
+    from duly.civil.contexts import convert
     from duly.civil.cron import Cron
     from duly.civil.every import Every
     from duly.civil.resolve import Due
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         schedule_events,
         trigger_event,
         upcoming_events,
+        validate,
     )
 
 __version__ = "0.1.0"
@@ -74,6 +76,7 @@ __all__ = [
     "aupcoming_events",
     "cancel_entity_events",
     "cancel_event",
+    "convert",
     "explain",
     "handler",
     "pause_event",
@@ -84,12 +87,14 @@ __all__ = [
     "schedule_events",
     "trigger_event",
     "upcoming_events",
+    "validate",
 ]
 
 _HOMES = {
     "Cron": "duly.civil.cron",
     "Due": "duly.civil.resolve",
     "RRule": "duly.civil.rrule",
+    "convert": "duly.civil.contexts",
     "BusinessCalendar": "duly.civil.calendars",
     "At": "duly.civil.at",
     "Every": "duly.civil.every",

@@ -16,10 +16,11 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from duly import clock, payloads, registry
+from duly.civil import contexts, zones
 from duly.civil import explain as explaining
 from duly.civil import preview as previewing
-from duly.civil import zones
 from duly.civil.at import At
+from duly.civil.contexts import Validation
 from duly.civil.explain import Explanation
 from duly.civil.forms import rule_from_json
 from duly.civil.instants import EARLIEST, Instant, as_instant
@@ -248,6 +249,31 @@ def preview(rule: Rule, n: int = 10, *, after: datetime | None = None) -> tuple[
     """
     moment = as_instant(after or clock.now(config().database))
     return previewing.preview(rule.anchored(moment), n, after=moment)
+
+
+def validate(
+    resource_timezone: str,
+    user_timezone: str,
+    *,
+    at: datetime | None = None,
+    local: str | datetime | None = None,
+    execution_timezone: str | None = None,
+) -> Validation:
+    """Say what differs between two zones, and what is wrong with them.
+
+    at: the instant at which they are compared (aware); None means now.
+    local: a civil time to look at as well, read in `execution_timezone`, which is the
+        resource's unless it is named.
+
+    Raises InvalidTime; an unknown zone is a warning here, and not `compatible`.
+    """
+    return contexts.validate(
+        resource_timezone,
+        user_timezone,
+        at=at or clock.now(config().database),
+        local=local,
+        execution_timezone=execution_timezone,
+    )
 
 
 def explain(subject: ScheduledEvent | Occurrence | Upcoming | Due) -> Explanation:

@@ -59,6 +59,8 @@ def _firing(due: Due, previous: Instant) -> Firing:
         marks.append(f"{due.wall_time:%H:%M} does not exist: {due.policy}")
     elif due.resolution == "overlap":
         marks.append(f"{_pass(local)} {due.wall_time:%H:%M}")
+    if due.moved_from is not None:
+        marks.append(f"moved from {due.moved_from:%a %Y-%m-%d %H:%M}")
     return Firing(due, zone.offset_at(due.at), local, "; ".join(marks))
 
 

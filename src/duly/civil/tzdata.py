@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -110,6 +110,10 @@ class Zone:
             self._transitions[index - 1] if index else None,
             self._transitions[index] if index < len(self._transitions) else None,
         )
+
+    def transitions_from(self, start: datetime) -> tuple[Transition, ...]:
+        """Give the changes of the offset at or after an instant, up to the year 2100."""
+        return self._transitions[bisect_left(self._times, start) :]
 
     def transitions(self, start: datetime, end: datetime) -> tuple[Transition, ...]:
         """Give the changes of the offset in (start, end]."""

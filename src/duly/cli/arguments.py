@@ -16,8 +16,13 @@ RULE is one of
   a cron expression    "0 9 * * MON-FRI", "*/10 * * * * *" (with seconds), @daily
   a civil time         2027-03-28T02:30
   elapsed time         "every 15m", "every 1h30m", PT15M
+  a recurrence rule    "FREQ=MONTHLY;BYDAY=-1FR" with --start, or the lines of iCalendar,
+                       "DTSTART;TZID=Europe/Berlin:20270101T090000\\nRRULE:FREQ=DAILY"
   the JSON form        '{"kind": "at", ...}', as --json prints it
-Cron and civil times are read in the zone that --tz names."""
+All but elapsed time and JSON are read in the zone that --tz names."""
+
+COPIES = """\
+A copy is "wheel" (the tzdata package), "system", or the path of a folder of TZif files."""
 
 ALONE = """\
 Settings are those of DJANGO_SETTINGS_MODULE or --settings. Where neither is given,
@@ -28,6 +33,7 @@ duly stands alone, with duly.service.settings, and makes its own tables:
   DULY_<NAME>          any setting of DULY, such as DULY_LEASE_SECONDS=3"""
 
 ON_CONFLICT = ("replace", "keep", "raise")
+ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
 
 def build_parser(prog: str) -> Parser:
@@ -50,7 +56,8 @@ def add_verbs(parser: ArgumentParser) -> None:
             name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
         )
         add_arguments(verb)
-        _add_common(verb)
+        if add_arguments is not _tzdata:  # Its own verbs have them.
+            _add_common(verb)
 
 
 def _add_common(verb: ArgumentParser) -> None:
@@ -101,6 +108,12 @@ def _schedule(verb: ArgumentParser) -> None:
     verb.add_argument("--user-tz", default="", metavar="ZONE", help="where the person is")
     verb.add_argument("--resource-tz", default="", metavar="ZONE", help="where the thing is")
     verb.add_argument(
+        "--on-tzdata-change",
+        choices=ON_TZDATA_CHANGE,
+        default="keep_wall",
+        help="what if new time zone data moves it",
+    )
+    verb.add_argument(
         "--on-conflict", choices=ON_CONFLICT, default="replace", help="what if the key exists"
     )
     _add_dry_run(verb)
@@ -120,6 +133,13 @@ def _preview(verb: ArgumentParser) -> None:
     _add_zone_and_policies(verb)
     _add_count(verb, 10)
     verb.add_argument("--after", metavar="TIME", help="ISO 8601 with offset; default: now")
+    verb.add_argument(
+        "--calendar",
+        nargs="?",
+        const="month",
+        choices=("month", "year"),
+        help="show a month, or a year, with firings and clock changes marked",
+    )
 
 
 def _explain(verb: ArgumentParser) -> None:
@@ -138,11 +158,64 @@ def _cancel(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
 
+def _convert(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "moment", metavar="TIME", help="civil time with --tz, or ISO 8601 with offset"
+    )
+    verb.add_argument("zones", metavar="ZONE", nargs="+", help="IANA names")
+    verb.add_argument("--tz", metavar="ZONE", help="where TIME is read, if it has no offset")
+
+
+def _validate(verb: ArgumentParser) -> None:
+    verb.add_argument("resource_tz", metavar="RESOURCE", help="the zone where the thing is")
+    verb.add_argument("user_tz", metavar="USER", help="the zone where the person is")
+    verb.add_argument("--at", metavar="TIME", help="compare them then; default: now")
+    verb.add_argument("--local", metavar="TIME", help="a civil time to look at as well")
+    verb.add_argument("--tz", metavar="ZONE", help="where that is read; default: RESOURCE")
+
+
+def _tzdata(verb: ArgumentParser) -> None:
+    what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
+    status = what.add_parser("status", help="say which data is there, and which the events follow")
+    diff = what.add_parser(
+        "diff",
+        help="compare two copies of the data, and show the events that the second would move",
+        description=f"Compare two copies of the time zone data.\n\n{COPIES}",
+    )
+    diff.add_argument("old", metavar="OLD", help="wheel, system, or a folder")
+    diff.add_argument("new", metavar="NEW", nargs="?", help="default: the copy in use")
+    diff.add_argument("--zone", metavar="ZONE", help="this zone only")
+    apply = what.add_parser(
+        "apply",
+        help="move the events whose zones have other data than they follow",
+        description="Move the events whose zones have other data than they follow. Engines do "
+        "it by themselves\nwithin a minute, unless their data is older than what events follow.",
+    )
+    apply.add_argument("--watch", action="store_true", help="go on, whenever the data changes")
+    _add_dry_run(apply)
+    for one in (status, diff, apply):
+        _add_common(one)
+
+
 def _add_zone_and_policies(verb: ArgumentParser) -> None:
     verb.add_argument("--tz", metavar="ZONE", help="IANA name, such as Europe/Berlin")
     # Not `choices`: the rule itself says what it knows, in the words of its own error.
     verb.add_argument("--gap", metavar="POLICY", help="a civil time that does not exist")
     verb.add_argument("--fold", metavar="POLICY", help="a civil time that exists twice")
+    verb.add_argument("--day-match", metavar="HOW", help="cron's two day fields: vixie or and")
+    terms = verb.add_argument_group("terms that a rule may add")
+    for name, metavar, meaning in (
+        ("start", "TIME", "the first civil time (a recurrence rule counts from it), or instant"),
+        ("end", "TIME", "the civil time or instant before which it ends"),
+        ("jitter", "SPAN", "spread each firing over so long after its time, such as 5m"),
+        ("holidays", "CODE", "business days of a country, such as DE or DE-BY"),
+        ("closed", "DATES", "further closed dates, parted by commas"),
+        ("open", "DATES", "dates that are open all the same"),
+        ("weekend", "DAYS", "closed weekdays, such as fri,sat; default: the country's"),
+        ("on-closed", "POLICY", "skip, next_business_day or previous_business_day"),
+    ):
+        terms.add_argument(f"--{name}", metavar=metavar, help=meaning)
+    terms.add_argument("--max", type=int, metavar="N", help="fire so many times at most")
 
 
 def _add_entity(verb: ArgumentParser) -> None:
@@ -165,5 +238,8 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "upcoming": ("list what comes up", "", _upcoming),
     "preview": ("show when a rule fires next", RULES, _preview),
     "explain": ("say why a rule or an event is due when it is", RULES, _explain),
+    "convert": ("show one moment in many time zones", "", _convert),
+    "validate": ("say what differs between two time zones, and what is wrong", "", _validate),
+    "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -14,7 +14,7 @@ from duly.cli.tables import visible
 from duly.errors import DulyError, EventConflict, EventNotFound
 
 STANDALONE = "duly.service.settings"
-NEED_TABLES = frozenset({"run", "schedule", "upcoming", "cancel", "explain"})
+NEED_TABLES = frozenset({"run", "schedule", "upcoming", "cancel", "explain", "tzdata"})
 
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -10,7 +10,7 @@ what has moved on meanwhile is left alone and not returned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -24,6 +24,7 @@ from duly.store.rows import (
     Rederived,
     Rederiver,
     Result,
+    StaleEvent,
     ZoneInUse,
 )
 
@@ -98,6 +99,10 @@ class Store(Protocol):
 
     def zones_in_use(self) -> list[ZoneInUse]:
         """Find the zones of the events that are scheduled, each with the data they follow."""
+        ...
+
+    def stale_events(self, stale: ZoneInUse) -> Iterator[StaleEvent]:
+        """Read the events that `rederive` would take, without locking any."""
         ...
 
     def rederive(

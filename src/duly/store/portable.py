@@ -39,6 +39,7 @@ from duly.store.rows import (
     Rederived,
     Rederiver,
     Result,
+    StaleEvent,
     ZoneInUse,
 )
 from duly.store.turns import turns_of
@@ -220,6 +221,10 @@ class PortableStore:
         found = pairs.values_list("execution_timezone", "tzdata_fingerprint").distinct()
         return [ZoneInUse(*pair) for pair in found]
 
+    def stale_events(self, stale: ZoneInUse) -> Iterator[StaleEvent]:
+        for event in self._stale(stale).iterator(chunk_size=1000):
+            yield stale_event_of(event, self._latest)
+
     def rederive(
         self,
         stale: ZoneInUse,
@@ -231,14 +236,10 @@ class PortableStore:
         reason: str,
     ) -> list[Rederived]:
         with self._transaction():
-            rows = self._events().filter(
-                execution_timezone=stale.zone,
-                tzdata_fingerprint=stale.fingerprint,
-                next_at__isnull=False,
-            )
+            rows = self._stale(stale)
             if until is not None:
                 rows = rows.filter(next_at__lte=until)
-            events = list(self._locked(rows.defer("payload").order_by("next_at"))[:limit])
+            events = list(self._locked(rows)[:limit])
             found = [
                 Rederived(stale_event, derive(stale_event))
                 for stale_event in (stale_event_of(event, self._latest) for event in events)
@@ -273,6 +274,15 @@ class PortableStore:
         else:
             with transaction.atomic(self.using):
                 yield
+
+    def _stale(self, stale: ZoneInUse) -> QuerySet[ScheduledEvent, ScheduledEvent]:
+        """Find a zone's events by the data that they follow, soonest first."""
+        rows = self._events().filter(
+            execution_timezone=stale.zone,
+            tzdata_fingerprint=stale.fingerprint,
+            next_at__isnull=False,
+        )
+        return rows.defer("payload").order_by("next_at")
 
     def _latest(self, event: ScheduledEvent) -> list[Occurrence]:
         rows = self._occurrences().filter(event=event).defer("payload").order_by("-due_at")

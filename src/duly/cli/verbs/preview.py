@@ -9,7 +9,10 @@ from typing import Any
 
 from duly.civil import preview, zones
 from duly.civil.instants import Instant, as_instant
+from duly.civil.months import months_of
 from duly.civil.preview import Firing
+from duly.civil.rules import Rule
+from duly.cli.calendars import view
 from duly.cli.moments import (
     civil_text,
     offset_text,
@@ -21,6 +24,7 @@ from duly.cli.moments import (
 from duly.cli.rules import read_rule
 from duly.cli.tables import table, visible
 
+MONTHS = {"month": 1, "year": 12}
 HEADS = ("civil time", "offset", "UTC", "when")
 
 
@@ -30,6 +34,8 @@ def perform(options: Namespace) -> int:
     now = as_instant(datetime.now(UTC))
     after = read_instant("--after", options.after) if options.after else now
     rule = read_rule(options.rule, options).anchored(after)
+    if options.calendar:
+        return _calendar(rule, after, options)
     firings = preview.preview(rule, options.count, after=after)
     if options.json:
         print(json.dumps({"rule": rule.to_json(), "firings": [_data(one) for one in firings]}))
@@ -37,6 +43,17 @@ def perform(options: Namespace) -> int:
     release = zones.current().release
     print(visible(f"{rule.describe()}; times in {rule.zone}, tz data {release}"))
     print(_table(firings, rule.zone, now) if firings else "It does not fire any more.")
+    return 0
+
+
+def _calendar(rule: Rule, after: Instant, options: Namespace) -> int:
+    found = months_of(rule, after, months=MONTHS[options.calendar])
+    if options.json:
+        print(json.dumps({"rule": rule.to_json()} | found.to_json()))
+        return 0
+    release = zones.current().release
+    print(visible(f"{rule.describe()}; days in {rule.zone}, tz data {release}"), end="\n\n")
+    print(view(found))
     return 0
 
 

@@ -33,6 +33,7 @@ def perform(options: Namespace) -> int:
             service=options.service,
             user_timezone=options.user_tz,
             resource_timezone=options.resource_tz,
+            on_tzdata_change=options.on_tzdata_change,
             on_conflict=options.on_conflict,
             actor=ACTOR,
         )
