@@ -10,6 +10,7 @@ from duly.civil.at import At
 from duly.civil.every import Every
 from duly.civil.instants import Instant
 from duly.civil.rules import Rule
+from duly.civil.zones import get_zone
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
@@ -35,6 +36,7 @@ def stored_event(using: str, due_at: datetime = NOW, **fields: Any) -> Scheduled
         "payload": {"n": 1},
         "rule": rule.to_json(),
         "execution_timezone": rule.zone,
+        "tzdata_fingerprint": get_zone(rule.zone).fingerprint,
         "status": "scheduled",
         "next_at": due.at,
         "next_wall_time": due.wall_time,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from duly.civil.cron import Cron
 from duly.civil.instants import EARLIEST, Instant, WallTime, as_instant
 from duly.civil.resolve import FoldPolicy, GapPolicy, first_due, resolve
-from duly.civil.zones import Zone, get_zone
+from duly.civil.tzdata import Zone
+from duly.civil.zones import get_zone
 from duly.errors import AmbiguousTime, NonexistentTime
 from tests.civil import oracle
 

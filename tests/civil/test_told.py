@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duly.civil import zones
+from duly.civil import tzdata, zones
 from duly.civil.at import At
 from duly.civil.cron import Cron
 from duly.civil.explain import explain
@@ -81,9 +81,9 @@ def test_the_data_in_use_has_a_name_and_each_zone_a_fingerprint() -> None:
 
 def test_a_folder_without_zones_is_refused(tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="no time zone data"):
-        zones.ZoneDatabase(str(tmp_path))
+        tzdata.ZoneDatabase(str(tmp_path))
     with pytest.raises(ConfigurationError, match="no time zone data at"):
-        zones.ZoneDatabase(str(tmp_path / "nowhere"))
+        tzdata.ZoneDatabase(str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_zone_whose_data_is_damaged_is_told_by_name(tmp_path: Any, data: bytes
     (tmp_path / "Mars").write_bytes(data)
 
     with pytest.raises(ConfigurationError, match=r"time zone 'Mars' in .* cannot be read"):
-        zones.ZoneDatabase(str(tmp_path)).zone("Mars")
+        tzdata.ZoneDatabase(str(tmp_path)).zone("Mars")
 
 
 def test_a_preview_counts_the_changes_where_they_are_many() -> None:

@@ -17,7 +17,7 @@ def _line(entry: LedgerEntry) -> str:
     attempt = f", attempt {entry.attempt}" if entry.attempt else ""
     by = f" by {entry.actor}" if entry.actor else ""
     data = entry.data or {}
-    known = ("next_at", "due_at", "wake_at", "reason", "note", "error")
+    known = ("before", "next_at", "due_at", "wake_at", "reason", "note", "error")
     more = "; ".join(f"{name} {_first_line(data[name])}" for name in known if data.get(name))
     return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.fact}{attempt}{by}" + (
         f" ({more})" if more else ""
