@@ -75,6 +75,7 @@ def _plan(using: str, name: str, parameters: dict[str, Any]) -> list[dict[str, A
         pytest.param("horizon", "duly_occurrence_wake_at", id="horizon-of-occurrences"),
         pytest.param("lock_due", "duly_event_next_at", id="lock_due"),
         pytest.param("claim_waking", "duly_occurrence_wake_at", id="claim_waking"),
+        pytest.param("zones_in_use", "duly_event_zone", id="zones_in_use"),
     ],
 )
 def test_work_is_found_by_its_index_and_never_by_reading_the_table(
@@ -93,7 +94,11 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
 
 
 def _sqlite_plan(using: str, index: str) -> tuple[set[str | None], list[str]]:
-    if index == "duly_event_next_at":
+    if index == "duly_event_zone":
+        used_pairs = ScheduledEvent.objects.using(using).filter(next_at__isnull=False)
+        pairs = used_pairs.values_list("execution_timezone", "tzdata_fingerprint").distinct()
+        told = pairs.explain()
+    elif index == "duly_event_next_at":
         rows = ScheduledEvent.objects.using(using).filter(next_at__lte=NOW).order_by("next_at")
         told = rows.explain()
     else:
