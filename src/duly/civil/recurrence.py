@@ -14,7 +14,7 @@ from duly.civil import days
 from duly.civil.days import Month, Skip, Year
 from duly.civil.instants import WallTime
 from duly.civil.rrule_text import Parts
-from duly.civil.series import DAY, Series, first_day, times_of_day
+from duly.civil.series import DAY, Series, first_day, place_from, times_of_day
 
 _WEEK = 7
 _MONTHS = 12
@@ -175,7 +175,7 @@ class _Chosen(Series):
         self._rule = rule
         self._interval = interval
         self._anchor = _anchor(rule, start)
-        self._times = tuple(times)
+        self._times = times
         self._positions = positions
         # A week is of the year that it begins in.
         self.spills = rule.spills or rule.freq == "WEEKLY"
@@ -220,6 +220,33 @@ class _Steps(Series):
         return self._times.get(phase, ())
 
 
+class _Strides(Series):
+    """Every so many hours, minutes or seconds, more of them than a day has."""
+
+    __slots__ = ("_anchor", "_interval", "_rule", "_times", "_units", "spills")
+
+    def __init__(
+        self, rule: _DayRule, interval: int, anchor: int, units: int, times: Sequence[int]
+    ) -> None:
+        self._rule = rule
+        self._interval = interval
+        self._anchor = anchor
+        self._units = units
+        self._times = times
+        self.spills = rule.spills
+
+    def days(self, year: int) -> int:
+        return _days(self._rule, days.year(year), 1, 0)
+
+    def times(self, year: int, index: int) -> Sequence[int]:
+        unit = (self._anchor - (first_day(year) + index) * self._units) % self._interval
+        if unit >= self._units:
+            return ()
+        size = DAY // self._units
+        low = place_from(self._times, unit * size)
+        return self._times[low : place_from(self._times, (unit + 1) * size)]
+
+
 class _Never(Series):
     """No time at all."""
 
@@ -239,36 +266,40 @@ def _finer_than_daily(parts: Parts, start: datetime) -> Series:
     anchor = start.toordinal() * units + second // size
     times = _unit_times(size, parts.by_hour, parts.by_minute, parts.by_second, parts.by_position)
     rule, interval = _day_rule(parts), parts.interval
-    if units % interval == 0:
-        return _Days(rule, 1, start, _by_phase(times, size, interval).get(anchor % interval, ()))
-    by_phase = _by_phase(times, size, interval)
     # Of all phases, a day can only have those that its units reach.
-    step = gcd(units, interval)
-    if not any((phase - anchor) % step == 0 for phase in by_phase):
+    reached = gcd(units, interval)
+    if not any((second // size - anchor) % reached == 0 for second in times):
         return _Never()
+    if interval > units:
+        return _Strides(rule, interval, anchor, units, times)
+    by_phase = _by_phase(times, size, interval)
+    if units % interval == 0:
+        return _Days(rule, 1, start, by_phase[anchor % interval])
     return _Steps(rule, interval, anchor, units, by_phase)
 
 
-@lru_cache(maxsize=256)
 def _unit_times(
     size: int,
     hours: tuple[int, ...],
     minutes: tuple[int, ...],
     seconds: tuple[int, ...],
     positions: tuple[int, ...],
-) -> tuple[int, ...]:
+) -> Sequence[int]:
     """Give the times of a day without an interval: those picked within each unit."""
-    times = times_of_day(hours, minutes, seconds)
     if not positions:
-        return tuple(times)
-    units: dict[int, list[int]] = {}
-    for second in times:
-        units.setdefault(second // size, []).append(second)
-    return tuple(second for unit in units.values() for second in _chosen(unit, positions))
+        return times_of_day(hours, minutes, seconds)
+    match size:
+        case 1:
+            return times_of_day(hours, minutes, seconds) if {1, -1} & {*positions} else ()
+        case 60:
+            return times_of_day(hours, minutes, _chosen(seconds, positions))
+    chosen = _chosen(times_of_day((0,), minutes, seconds), positions)
+    return tuple(hour * size + second for hour in hours for second in chosen)
 
 
-@lru_cache(maxsize=256)
-def _by_phase(times: tuple[int, ...], size: int, interval: int) -> dict[int, Sequence[int]]:
+# Each may hold every second of a day, which is some MB.
+@lru_cache(maxsize=16)
+def _by_phase(times: Sequence[int], size: int, interval: int) -> dict[int, Sequence[int]]:
     """Part the times of a day by where their unit stands in the interval."""
     if interval == 1:
         return {0: times}
@@ -349,23 +380,24 @@ def _picked(
     kind: Year,
     interval: int,
     phase: int,
-    times: tuple[int, ...],
+    times: Sequence[int],
     positions: tuple[int, ...],
 ) -> tuple[int, dict[int, Sequence[int]]]:
     """Give the days of a kind of year that positions pick, and the times of each."""
     if phase < 0:
         return 0, {}
     found: dict[int, set[int]] = {}
+    per_day = len(times)
     periods = _periods(rule, kind, interval, phase)
     if rule.freq == "WEEKLY" and phase - _WEEK * interval > -_WEEK:
         next(periods)  # The week that began in the year before is that year's.
     for period in periods:
         there = list(days.indices(period))
-        size = len(there) * len(times)
+        size = len(there) * per_day
         for position in positions:
             place = position - 1 if position > 0 else size + position
             if 0 <= place < size:
-                day, time = divmod(place, len(times))
+                day, time = divmod(place, per_day)
                 found.setdefault(there[day], set()).add(times[time])
     mask = 0
     for index in found:

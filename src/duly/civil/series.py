@@ -5,14 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from duly.civil.days import PAD
 from duly.civil.instants import FIRST_YEAR, LAST_YEAR, WallTime
 
 DAY = 86_400
 """Seconds of a day on the wall: civil time knows no clock changes."""
+_MOST_HELD = 1440
+"""Times that are held as they are: every minute. Every second would take some MB a rule."""
 _YEARS = range(FIRST_YEAR - 1, LAST_YEAR + 1)
 _FIRST_DAYS = {
     number: date(number, 1, 1).toordinal() for number in range(FIRST_YEAR - 2, LAST_YEAR + 3)
@@ -68,7 +72,7 @@ class Series(ABC):
         day = start.toordinal()
         second = start.hour * 3600 + start.minute * 60 + start.second + (start.microsecond > 0)
         for ordinal, times in self.days_from(day, start.year):
-            position = bisect_left(times, second) if ordinal == day else 0
+            position = place_from(times, second) if ordinal == day else 0
             if position < len(times):
                 return _wall_time(ordinal, times[position])
         return None
@@ -81,7 +85,7 @@ class Series(ABC):
             for ordinal, times in self.days_from(day, year):
                 if self.per_day and ordinal >= _FIRST_DAYS[year + 1]:
                     break
-                position = bisect_left(times, second) if ordinal == day else 0
+                position = place_from(times, second) if ordinal == day else 0
                 if n <= len(times) - position:
                     return _wall_time(ordinal, times[position + n - 1])
                 n -= len(times) - position
@@ -100,14 +104,56 @@ def _wall_time(ordinal: int, second: int) -> WallTime:
     return WallTime(datetime.fromordinal(ordinal) + timedelta(seconds=second))
 
 
-@lru_cache(maxsize=1024)
+@dataclass(frozen=True, slots=True)
+class TimesOfDay(Sequence[int]):
+    """Every combination of hours, minutes and seconds, found and not held."""
+
+    hours: tuple[int, ...]
+    minutes: tuple[int, ...]
+    seconds: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.hours) * len(self.minutes) * len(self.seconds)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        rest, second = divmod(index, len(self.seconds))
+        hour, minute = divmod(rest, len(self.minutes))
+        return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
+
+    def place_from(self, second: int) -> int:
+        """Give the place of the first at or after a second of the day."""
+        hour, rest = divmod(second, 3600)
+        minute, second = divmod(rest, 60)
+        place = bisect_left(self.hours, hour)
+        if place == len(self.hours) or self.hours[place] != hour:
+            return place * len(self.minutes) * len(self.seconds)
+        inside = bisect_left(self.minutes, minute)
+        place = place * len(self.minutes) + inside
+        if inside == len(self.minutes) or self.minutes[inside] != minute:
+            return place * len(self.seconds)
+        return place * len(self.seconds) + bisect_left(self.seconds, second)
+
+    def __iter__(self) -> Iterator[int]:
+        for hour in self.hours:
+            for minute in self.minutes:
+                first = hour * 3600 + minute * 60
+                for second in self.seconds:
+                    yield first + second
+
+
+@lru_cache(maxsize=256)
 def times_of_day(
     hours: tuple[int, ...], minutes: tuple[int, ...], seconds: tuple[int, ...]
 ) -> Sequence[int]:
-    """Give every combination, ascending, in seconds since midnight."""
-    return [
-        hour * 3600 + minute * 60 + second
-        for hour in hours
-        for minute in minutes
-        for second in seconds
-    ]
+    """Give every combination, ascending, in seconds since midnight; a value that hashes."""
+    times = TimesOfDay(hours, minutes, seconds)
+    return tuple(times) if len(times) <= _MOST_HELD else times
+
+
+def place_from(times: Sequence[int], second: int) -> int:
+    """Give the place of the first of some times at or after a second of the day."""
+    if isinstance(times, TimesOfDay):
+        return times.place_from(second)
+    return bisect_left(times, second)
