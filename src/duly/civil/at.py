@@ -18,7 +18,7 @@ from duly.civil.resolve import (
     resolve_checked,
 )
 from duly.civil.rules import VERSION
-from duly.civil.terms import Terms, late_by
+from duly.civil.terms import Terms, civil_identity, late_by, said_moment
 from duly.civil.zones import get_zone
 from duly.errors import InvalidRule, InvalidTime
 
@@ -107,18 +107,15 @@ class At:
         return False
 
     def next(self, after: Instant) -> Due | None:
-        dues = self._dues()
-        if self.terms.jitter:
-            dues = tuple(late_by(self.terms, due, None) for due in dues)
-        return next((due for due in dues if due.at > after), None)
+        return next((due for due in self._late_dues() if due.at > after), None)
 
     def anchored(self, now: Instant, seed: str = "") -> At:
         terms = self.terms.anchored(now, seed)
         return self if terms is self.terms else _with_terms(self, terms)
 
     def rederived(self, stored: Due, since: Instant) -> Due | None:
-        due = nearest(self._dues(), stored) if self._dues() else None
-        return late_by(self.terms, due, None) if due and self.terms.jitter else due
+        dues = self._dues()
+        return self._late_dues()[dues.index(nearest(dues, stored))] if dues else None
 
     def told(self, due: Due) -> Due:
         return due if due.wall_time == self.local else replace(due, moved_from=self.local)
@@ -149,6 +146,16 @@ class At:
         if placed == self.local:
             return dues
         return tuple(replace(due, moved_from=self.local) for due in dues)
+
+    def _late_dues(self) -> tuple[Due, ...]:
+        dues = self._dues()
+        if self.terms.jitter is None:
+            return dues
+        stops = (*(due.at for due in dues[1:]), None)
+        return tuple(
+            late_by(self.terms, due, civil_identity(due), stop)
+            for due, stop in zip(dues, stops, strict=True)
+        )
 
     @property
     def moment(self) -> Instant:
@@ -213,25 +220,34 @@ def _moved(kind: type[At], moment: datetime | At, way: int, arguments: BeforeArg
     rest: dict[str, Any] = dict(arguments)
     at, tz = rest.pop("at", None), rest.pop("tz", None)
     how_long = _how_long({name: rest.pop(name, 0) for name in Amounts.__annotations__}, at, rest)
-    zone = tz or _zone_of(moment)
+    zone = _zone_of(moment) if tz is None else tz
     if how_long.elapsed:
         # Time elapses from the instant; days before that move what the clock reads.
         start = moment.moment if isinstance(moment, At) else as_instant(moment)
         if how_long.calendar:
             local = _on_the_calendar(_local(moment, zone), how_long, way, None, rest)
-            start = kind(
-                local, zone, gap=rest.get("gap", "shift"), fold=rest.get("fold", "first")
-            ).moment
-        return kind.instant(start + way * how_long.elapsed, zone, **rest)
-    found = kind(_on_the_calendar(_local(moment, zone), how_long, way, at, rest), zone, **rest)
+            policies = {name: rest[name] for name in ("gap", "fold") if name in rest}
+            start = kind(local, zone, **policies).moment
+        found = kind.instant(_elapsed(start, way * how_long.elapsed), zone, **rest)
+    else:
+        local = _on_the_calendar(_local(moment, zone), how_long, way, at, rest)
+        found = kind(local, zone, **rest)
     begun = moment.moment if isinstance(moment, At) else as_instant(moment)
-    if (found.moment - begun) * way < timedelta(0):
+    if (found.moment - begun) * way <= timedelta(0):
         side = "after" if way > 0 else "before"
         raise InvalidRule(
-            f"{found.local.isoformat()} in {zone} is not {side} {begun.isoformat()}: at= or the "
-            "calendar puts it on the other side; add a day"
+            f"{said_moment(found.moment)}, which is {found.local.isoformat(sep=' ')} in {zone}, is "
+            f"not {side} {said_moment(begun)}: at=, a change of the clocks or the calendar moves "
+            "it there; add a day"
         )
     return found
+
+
+def _elapsed(start: Instant, how_long: timedelta) -> datetime:
+    try:
+        return start + how_long
+    except OverflowError:
+        raise InvalidTime(f"{said_moment(start)} and {how_long} leave the calendar") from None
 
 
 def _local(moment: datetime | At, zone: str) -> WallTime:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from duly.civil.instants import EARLIEST, Instant
 from duly.civil.placement import Placed, Row
 from duly.civil.resolve import Due, FoldPolicy, GapPolicy, first_due, nearest, resolve_checked
-from duly.civil.terms import NONE, Terms, bounded, late_by, spread
+from duly.civil.terms import NONE, Terms, bounded, civil_identity, late_by, spread
 from duly.civil.tzdata import Zone
 from duly.civil.zones import get_zone
 
@@ -27,6 +27,11 @@ class Recurring:
     def zone(self) -> str:
         return self.tz
 
+    @property
+    def is_elapsed(self) -> bool:
+        """Whether it follows elapsed time rather than the clock on the wall."""
+        raise NotImplementedError
+
     def next(self, after: Instant) -> Due | None:
         zone = get_zone(self.tz)
         if self.terms is NONE:
@@ -39,7 +44,15 @@ class Recurring:
             return _last_counted(self._with(terms=replace(self.terms, jitter=None)), zone)
 
         within = bounded(self.terms, zone, plain, last if self.terms.max_occurrences else None)
-        due = spread(self.terms, within, after) if self.terms.jitter else within(after)
+        if self.terms.jitter is None:
+            due = within(after)
+        else:
+            due = spread(
+                within,
+                lambda firing: self._late(zone, firing, within(firing.at)),
+                self.terms.jitter,
+                after,
+            )
         return due and self.told(due)
 
     def anchored(self, now: Instant, seed: str = "") -> Self:
@@ -52,6 +65,14 @@ class Recurring:
     def _next(self, zone: Zone, after: Instant) -> Due | None:
         """Give the next due instant on business days, whatever the other terms say."""
         raise NotImplementedError
+
+    def _late(self, zone: Zone, due: Due, following: Due | None) -> Due:
+        """Give a firing with its jitter: before the one that follows, and before `end`."""
+        stop = following.at if following else self.terms.end_instant(zone)
+        # Zone data moves civil times on the line of time, and instants on the clock: what
+        # it moves must not be spread anew.
+        identity = due.at if self.is_elapsed else civil_identity(due)
+        return late_by(self.terms, due, identity, stop)
 
     def told(self, due: Due) -> Due:
         return due
@@ -78,11 +99,6 @@ class CivilRule(Recurring):
     fold: FoldPolicy
     row: Row
 
-    @property
-    def is_elapsed(self) -> bool:
-        """Whether it follows elapsed time rather than the clock on the wall."""
-        raise NotImplementedError
-
     def rederived(self, stored: Due, since: Instant) -> Due | None:
         if self.is_elapsed:
             return self.next(since)
@@ -96,7 +112,7 @@ class CivilRule(Recurring):
         if self.terms.jitter is None:
             return self.told(due)
         following = self._with(terms=replace(self.terms, jitter=None)).next(due.at)
-        return self.told(late_by(self.terms, due, following))
+        return self.told(self._late(zone, due, following))
 
     def _next(self, zone: Zone, after: Instant) -> Due | None:
         row = self._placed() or self.row

@@ -12,7 +12,7 @@ from duly.civil.calendars import BusinessCalendar, OnClosed, check_calendar
 from duly.civil.instants import Instant, WallTime, as_instant, parse_wall_time
 from duly.civil.resolve import Due, resolve_checked
 from duly.civil.tzdata import Zone
-from duly.errors import InvalidRule
+from duly.errors import InvalidRule, InvalidTime
 
 MOST_OCCURRENCES = 1000
 LONGEST_JITTER = timedelta(hours=24)
@@ -80,9 +80,10 @@ class Terms:
         _check_jitter(terms.jitter)
         if not isinstance(terms.seed, str):
             raise InvalidRule(f"seed must be text, got {terms.seed!r:.60}")
-        if terms.start and terms.end and _reading(terms.start) >= _reading(terms.end):
+        if terms.start and terms.end and _is_over(terms.start, terms.end):
             raise InvalidRule(
-                f"end must be after start, got {terms.start.isoformat()} to {terms.end.isoformat()}"
+                f"end must be after start, got {said_moment(terms.start)} to "
+                f"{said_moment(terms.end)}"
             )
         return terms
 
@@ -90,8 +91,8 @@ class Terms:
         """Fill in what counting and spreading need."""
         terms = self
         if terms.max_occurrences and terms.start is None:
-            # The first whole second after `now`: what fires at `now` itself is not counted.
-            terms = replace(terms, start=now.replace(microsecond=0) + _SECOND)
+            # What fires at `now` itself is not counted.
+            terms = replace(terms, start=now + _TICK)
         if terms.jitter and not terms.seed:
             terms = replace(terms, seed=seed)
         return terms
@@ -152,10 +153,12 @@ def terms_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
         found["calendar"] = BusinessCalendar.from_json(found["calendar"])
     jitter = found.get("jitter")
     if jitter is not None:
-        if isinstance(jitter, bool) or not isinstance(jitter, (int, float)):
-            raise InvalidRule(f"jitter must be a number of seconds, got {jitter!r:.60}")
-        if not 0 <= jitter <= LONGEST_JITTER / _SECOND:
-            raise InvalidRule(f"jitter must be 0 to 86400 seconds, got {jitter}")
+        number = isinstance(jitter, (int, float)) and not isinstance(jitter, bool)
+        if not number or not _TICK / _SECOND <= jitter <= LONGEST_JITTER / _SECOND:
+            raise InvalidRule(
+                "jitter must be a number of seconds, more than 0 and up to 86400, got "
+                f"{jitter!r:.60}"
+            )
         found["jitter"] = timedelta(seconds=jitter)
     return found
 
@@ -176,17 +179,21 @@ def bounded(
     return bounded_next
 
 
-def spread(terms: Terms, plain: Next, after: Instant) -> Due | None:
-    """Give the first late firing after an instant; each stays before the one that follows."""
-    jitter = terms.jitter
-    assert jitter is not None
-    before = _last_until(plain, after, jitter)
+def spread(
+    plain: Next, late: Callable[[Due], Due], within: timedelta, after: Instant
+) -> Due | None:
+    """Give the first late firing after an instant.
+
+    late: makes a firing of `plain` late by less than `within`, and never as late as the
+        firing that follows it.
+    """
+    before = _last_until(plain, after, within)
     if before is not None:
-        late = _late(terms, plain, before)
-        if late.at > after:
-            return late
+        delayed = late(before)
+        if delayed.at > after:
+            return delayed
     due = plain(after)
-    return _late(terms, plain, due) if due else None
+    return late(due) if due else None
 
 
 def _last_until(plain: Next, after: Instant, within: timedelta) -> Due | None:
@@ -209,19 +216,22 @@ def _last_until(plain: Next, after: Instant, within: timedelta) -> Due | None:
     return last
 
 
-def _late(terms: Terms, plain: Next, due: Due) -> Due:
-    return late_by(terms, due, plain(due.at))
+def late_by(terms: Terms, due: Due, identity: datetime, stop: Instant | None) -> Due:
+    """Give a firing with its jitter, which ends before `stop`.
 
-
-def late_by(terms: Terms, due: Due, following: Due | None) -> Due:
-    """Give a firing with its jitter, which ends before the firing that follows."""
+    identity: what the share is made from; another for each firing of a rule.
+    """
     assert terms.jitter is not None
-    room = min(terms.jitter, following.at - due.at) if following else terms.jitter
-    # By its civil time, so that other time zone data does not spread it anew; an overlap
-    # has two of the same.
-    identity = due.at if due.resolution == "overlap" else due.wall_time
-    late = room * _share(f"{terms.seed}|{identity.isoformat()}")
+    room = min(terms.jitter, stop - due.at) if stop else terms.jitter
+    # Rounded down: up could be at `stop`.
+    late = int(room // _TICK * _share(f"{terms.seed}|{identity.isoformat()}")) * _TICK
     return replace(due, at=Instant(due.at + late), jitter=late)
+
+
+def civil_identity(due: Due) -> datetime:
+    """Give what tells a firing from the others of its rule, whatever the zone data."""
+    # An overlap has two of the same civil time.
+    return due.at if due.resolution == "overlap" else due.wall_time
 
 
 def _share(identity: str) -> float:
@@ -237,17 +247,24 @@ def _moments(arguments: WindowArguments) -> dict[str, datetime | None]:
 def _moment(name: str, value: object) -> datetime | None:
     if value is None:
         return None
-    if isinstance(value, str):
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            return parse_wall_time(value)
-        value = found if found.tzinfo is not None else value
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return as_instant(value)
-    if isinstance(value, (str, datetime)):
-        return parse_wall_time(value)
-    raise InvalidRule(f"{name} must be a civil time or an instant, got {value!r:.80}")
+    if not isinstance(value, (str, datetime)):
+        raise InvalidRule(f"{name} must be a civil time or an instant, got {value!r:.80}")
+    moment = _aware(value) if isinstance(value, str) else value
+    try:
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            return as_instant(moment)
+        return parse_wall_time(moment)
+    except InvalidTime as error:
+        raise InvalidTime(f"{name}: {error}") from None
+
+
+def _aware(text: str) -> str | datetime:
+    """Read the text of an instant; leave any other as it is."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if found.tzinfo is None else found
 
 
 def _instant(moment: datetime, zone: Zone) -> Instant:
@@ -256,8 +273,9 @@ def _instant(moment: datetime, zone: Zone) -> Instant:
     return resolve_checked(WallTime(moment), zone, "shift", "first")[0].at
 
 
-def _reading(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=None)
+def _is_over(start: datetime, end: datetime) -> bool:
+    # A civil time and an instant cannot be compared before the zone is known.
+    return (start.tzinfo is None) == (end.tzinfo is None) and start >= end
 
 
 def _check_count(count: object) -> None:
@@ -272,7 +290,9 @@ def _check_jitter(jitter: object) -> None:
     if jitter is None:
         return
     if not isinstance(jitter, timedelta) or not timedelta(0) < jitter <= LONGEST_JITTER:
-        raise InvalidRule(f"jitter must be a timedelta of up to 24 hours, got {jitter!r:.60}")
+        raise InvalidRule(
+            f"jitter must be a timedelta, more than 0 and up to 24 hours, got {jitter!r:.60}"
+        )
 
 
 def said_moment(moment: datetime) -> str:
