@@ -158,7 +158,7 @@ def _range(index: int, item: str) -> range:
         else:
             # As others read "5/15": from there to the end.
             last = field.last - (field is _WEEKDAY) if slash else first
-        if field is _WEEKDAY and dash and last == 0:
+        if field is _WEEKDAY and first > last == 0:
             last = 7  # Sunday ends a week as well as it begins one.
     if first > last:
         raise _Wrong(index, f"; a range goes up, so {bounds} is two of them")
