@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,13 +15,15 @@ from duly.errors import InvalidRule
 OnClosed = Literal["skip", "next_business_day", "previous_business_day"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 WEEKEND = ("sat", "sun")
-# A calendar that is never open would be searched for ever.
-LONGEST_CLOSED = 366
 MOST_DAYS = 10_000
 _DAY = timedelta(days=1)
 _MIDNIGHT = time(0)
 _LAST_MOMENT = time.max
+# `fromisoformat` also takes week dates, and later Pythons the hour 24.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"([01]\d|2[0-3]):\d\d(:\d\d([.,]\d{1,6})?)?", re.ASCII)
 
 Opening = tuple[time, time]
 """From when to when a day is open, both included."""
@@ -59,6 +62,8 @@ class BusinessCalendar:
         weekend: Iterable[str] | None = None,
         hours: Mapping[str, tuple[str | time, str | time]] | None = None,
     ) -> None:
+        _check_code("country", country)
+        _check_code("subdivision", subdivision)
         if subdivision is not None and country is None:
             raise InvalidRule(f"subdivision {subdivision!r:.40} needs a country")
         if hours is not None and weekend is not None:
@@ -100,15 +105,17 @@ class BusinessCalendar:
     def business_day(self, start: date, step: Literal[1, -1]) -> date | None:
         """Give the business day nearest to a date on one side of it, that date left out.
 
-        None where there is none within a year, or within the supported years.
+        None where there is none within the supported years.
         """
-        day = start
-        for _ in range(LONGEST_CLOSED):
-            day += step * _DAY
-            if not FIRST_YEAR - 1 <= day.year <= LAST_YEAR:
-                return None
-            if self.opening(day) is not None:
-                return day
+        day = start + step * _DAY
+        while FIRST_YEAR - 1 <= day.year <= LAST_YEAR:
+            first, openings = date(day.year, 1, 1), _year(self, day.year)
+            index = (day - first).days
+            while 0 <= index < len(openings):
+                if openings[index] is not None:
+                    return first + index * _DAY
+                index += step
+            day = first + index * _DAY
         return None
 
     def moved(self, start: date, days: int) -> date:
@@ -155,14 +162,14 @@ class BusinessCalendar:
         said: dict[str, Any] = {
             "country": self.country,
             "subdivision": self.subdivision,
-            "closed": [day.isoformat() for day in self.closed],
-            "open": [day.isoformat() for day in self.open],
+            "closed": [day.isoformat() for day in self.closed] or None,
+            "open": [day.isoformat() for day in self.open] or None,
             "weekend": None if self.weekend is None else list(self.weekend),
             "hours": None
             if self.hours is None
             else {day: [first.isoformat(), last.isoformat()] for day, (first, last) in self.hours},
         }
-        return {name: value for name, value in said.items() if value not in (None, [])}
+        return {name: value for name, value in said.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: object) -> BusinessCalendar:
@@ -241,8 +248,11 @@ def _public_holidays(
             f"holidays of {country!r:.40} need the extra 'calendars': pip install 'duly[calendars]'"
         ) from None
     try:
+        # Asked for any other name, it gives whatever it has of that name.
+        if country not in holidays.list_supported_countries(include_aliases=True):
+            raise NotImplementedError
         found = holidays.country_holidays(country, subdiv=subdivision, years=year)
-    except (NotImplementedError, TypeError, AttributeError):
+    except NotImplementedError:
         place = f"{country!r:.40}" + (
             f" with subdivision {subdivision!r:.40}" if subdivision else ""
         )
@@ -251,6 +261,11 @@ def _public_holidays(
             "'BY', or list the dates in closed="
         ) from None
     return frozenset(found), tuple(WEEKDAYS[day] for day in sorted(found.weekend))
+
+
+def _check_code(name: str, code: object) -> None:
+    if code is not None and (not isinstance(code, str) or not code):
+        raise InvalidRule(f"{name} must be a code such as 'DE', got {code!r:.40}")
 
 
 def _dates(name: str, values: object) -> tuple[date, ...]:
@@ -265,7 +280,7 @@ def _dates(name: str, values: object) -> tuple[date, ...]:
 def _date(name: str, value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if isinstance(value, str) and len(value) == len("2026-12-24"):
+    if isinstance(value, str) and _DATE.fullmatch(value):
         try:
             return date.fromisoformat(value)
         except ValueError:
@@ -278,10 +293,10 @@ def _weekdays(name: str, values: object) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise InvalidRule(f"{name} must be a list of weekdays, got {values!r:.80}")
     for value in values:
-        short = value.lower()[:3] if isinstance(value, str) else ""
-        if short not in WEEKDAYS:
+        said = value.lower() if isinstance(value, str) else ""
+        if said not in WEEKDAYS and said not in _FULL_NAMES:
             raise InvalidRule(f"{name} holds {value!r:.40}; weekdays are {', '.join(WEEKDAYS)}")
-        found.add(short)
+        found.add(said[:3])
     return tuple(sorted(found, key=WEEKDAYS.index))
 
 
@@ -291,6 +306,8 @@ def _hours(values: object) -> tuple[tuple[str, Opening], ...]:
     found = {}
     for day, pair in values.items():
         (name,) = _weekdays("hours", [day])
+        if name in found:
+            raise InvalidRule(f"hours names {name} twice")
         match pair:
             case (first, last):
                 low, high = _time(day, first), _time(day, last)
@@ -305,13 +322,11 @@ def _hours(values: object) -> tuple[tuple[str, Opening], ...]:
 def _time(day: object, value: object) -> time:
     if isinstance(value, time) and value.tzinfo is None:
         return value
-    if isinstance(value, str) and ":" in value:
+    if isinstance(value, str) and _TIME.fullmatch(value):
         try:
-            found = time.fromisoformat(value)
+            return time.fromisoformat(value.replace(",", "."))
         except ValueError:
-            found = None
-        if found is not None and found.tzinfo is None:
-            return found
+            pass
     raise InvalidRule(f"hours of {day} hold {value!r:.40}, which is no time of day such as '08:00'")
 
 

@@ -98,6 +98,10 @@ class Every(Recurring):
             if opening is None:
                 return None
             at = resolve_checked(opening, zone, "next_valid", "first")[0].at
+            change = zone.transition_after(due.at)
+            if change and change.kind == "overlap":
+                # The clocks may go back to within the hours before the next opening.
+                at = min(at, change.at)
             # In the second pass of an overlap the opening has been already.
             due = self._step(zone, max(due.at, Instant(at - _TICK)))
         return None

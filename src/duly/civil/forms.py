@@ -96,7 +96,15 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any]], Rule]] = {
 
 
 def _policies(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: data[name] for name in ("gap", "fold", "day_match") if name in data}
+    found = {}
+    for name in ("gap", "fold", "day_match"):
+        value = data.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value:
+            raise InvalidRule(f"rule {name} must be the name of a policy, got {value!r:.60}")
+        found[name] = value
+    return found
 
 
 def _check_fields(

@@ -31,6 +31,11 @@ class Moved(NamedTuple):
     origin: WallTime
 
 
+def _order(moved: Moved) -> tuple[datetime, bool, datetime]:
+    # Of those that land at the same time, the one that was there already is the one named.
+    return moved.wall_time, moved.origin != moved.wall_time, moved.origin
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """The civil times of a row where a calendar puts them, ascending, each once."""
@@ -47,7 +52,9 @@ class Placed:
     def moved_from(self, wall_time: WallTime) -> WallTime | None:
         """Give the civil time that one of these was before it was moved; None if it was not."""
         found = self._first(wall_time)
-        return found.origin if found and found.origin != wall_time else None
+        # What is asked for may have been placed by other holidays than those of now.
+        moved = found and found.wall_time == wall_time != found.origin
+        return found.origin if found and moved else None
 
     def _first(self, start: datetime) -> Moved | None:
         if self.on_closed == "skip":
@@ -65,7 +72,7 @@ class Placed:
             if target is not None and target.date() > day:
                 day = target.date()
             least = max(start, datetime.combine(day, time(0)))
-            found = min(self._moved_to(day, least), default=None)
+            found = min(self._moved_to(day, least), default=None, key=_order)
             if found is not None:
                 return found
             day = self.calendar.business_day(day, 1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from duly.civil.instants import parse_wall_time
+from duly.civil.instants import as_instant, parse_wall_time
 from duly.civil.rrule import RRule
 from duly.civil.zones import get_zone
-from duly.errors import InvalidRule
+from duly.errors import InvalidRule, InvalidTime
 
 _FIELDS = {
     "interval": "INTERVAL",
@@ -21,6 +22,11 @@ _FIELDS = {
 _KNOWN = frozenset({"frequency", "until", "timezone", "start", *_FIELDS})
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MOST = 1000
+_WEEKDAY = re.compile(r"([+-]?\d{1,2})?[A-Z]{2}", re.ASCII | re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII
+)
 
 
 def rule_from_recurrence(
@@ -49,7 +55,7 @@ def rule_from_recurrence(
     if isinstance(begun, datetime) and begun.tzinfo is not None:
         begun = get_zone(zone).wall_time_at(begun)
     frequency = data.get("frequency")
-    if not isinstance(frequency, str):
+    if not isinstance(frequency, str) or not frequency.isalpha():
         raise InvalidRule(f"frequency must be text such as 'weekly', got {frequency!r:.60}")
     parts = [f"FREQ={frequency.upper()}"]
     for name, part in _FIELDS.items():
@@ -69,7 +75,10 @@ def _text(name: str, value: object) -> str:
 
 def _item(name: str, item: object) -> str:
     if name == "by_day" and isinstance(item, str):
-        return item[:2] if item.lower() in _WEEKDAYS else item
+        if item.lower() in _WEEKDAYS:
+            return item[:2]
+        if _WEEKDAY.fullmatch(item):
+            return item
     if isinstance(item, int) and not isinstance(item, bool) and name != "by_day":
         return str(item)
     wanted = "weekdays such as 'MO' or '-1FR'" if name == "by_day" else "whole numbers"
@@ -78,19 +87,32 @@ def _item(name: str, item: object) -> str:
 
 def _until(value: object) -> str:
     """Write a date, civil time or instant as a recurrence rule does."""
-    found = value
-    if isinstance(value, str):
-        try:
-            is_date = len(value) == len("2026-12-31")
-            found = date.fromisoformat(value) if is_date else datetime.fromisoformat(value)
-        except ValueError:
-            raise InvalidRule(
-                f"until must be a date, civil time or instant in ISO 8601, got {value!r:.60}"
-            ) from None
-    if isinstance(found, datetime) and found.tzinfo is not None:
-        return f"{found.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    if isinstance(found, datetime):
-        return f"{parse_wall_time(found):%Y%m%dT%H%M%S}"
+    found = _read(value) if isinstance(value, str) else value
+    try:
+        if isinstance(found, datetime) and found.tzinfo is not None:
+            return f"{_written(as_instant(found))}Z"
+        if isinstance(found, datetime):
+            return _written(parse_wall_time(found))
+    except InvalidTime as error:
+        raise InvalidTime(f"until: {error}") from None
     if isinstance(found, date):
-        return f"{found:%Y%m%d}"
-    raise InvalidRule(f"until must be a date, civil time or instant, got {value!r:.60}")
+        return found.isoformat().replace("-", "")
+    raise InvalidRule(
+        "until must be a date, civil time or instant in ISO 8601, such as '2026-12-31' or "
+        f"'2026-12-31T23:00:00Z', got {value!r:.60}"
+    )
+
+
+def _read(text: str) -> date | datetime | None:
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    return None
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%S}"
