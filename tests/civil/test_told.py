@@ -141,6 +141,8 @@ def test_a_gap_is_explained() -> None:
         "Policy gap=shift: due 01:00 later, at Sun 2027-03-28 03:30 +02:00 Europe/Berlin "
         "(2027-03-28T01:30:00Z).",
         "In Australia/Sydney: Sun 2027-03-28 12:30:00 +11:00.",
+        "Australia/Sydney is 09:00 ahead of Europe/Berlin until 2027-04-03 16:00Z, and 08:00 "
+        "ahead of it from then on.",
         f"Time zone data: tzdata {zones.current().release}.",
     )
 
