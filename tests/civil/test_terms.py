@@ -508,6 +508,6 @@ def test_terms_are_told_in_words() -> None:
 
     assert rule.terms.describe() == (
         ", from 2026-01-01 00:00:00, until before 2027-01-01 00:00:00Z, 5 times at most, moved on "
-        "to the business days of DE-BY without 1 closed, late by up to 1:30:00"
+        "to the business days of DE-BY without 1 closed, late by up to 1 hour and 30 minutes"
     )
     assert Every(DAY, max_occurrences=1).terms.describe() == ", once at most"

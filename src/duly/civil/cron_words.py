@@ -16,7 +16,7 @@ WEEKDAY_NAMES = (
 )  # fmt: skip
 ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
 _MOST_TIMES = 6
-_HOURS = 24
+_HOURS, _SIXTY, _MONTH = 24, 60, 31
 _RUN = 3
 
 
@@ -24,7 +24,8 @@ def words(expression: Expression) -> str:
     """Say when an expression fires, without its zone."""
     times, days = _times(expression), _days(expression.days)
     # "every 5th minute" needs no "every day".
-    if times.startswith("every") and " of " not in times:
+    throughout = times.startswith("every") and " of " not in times and ":" not in times
+    if throughout or times.endswith("every hour"):
         days = days.removeprefix("every day").strip()
     return f"{times} {days}".strip()
 
@@ -32,13 +33,30 @@ def words(expression: Expression) -> str:
 def _times(expression: Expression) -> str:
     seconds, minutes, hours = expression.seconds, expression.minutes, expression.hours
     if len(hours) * len(minutes) * len(seconds) <= _MOST_TIMES:
-        return f"at {listed([_clock(h, m, s) for h in hours for m in minutes for s in seconds])}"
+        return f"at {listed([clock(h, m, s) for h in hours for m in minutes for s in seconds])}"
+    if seconds == (0,) and (said := _from_to(minutes, hours)):
+        return said
     said = _some(hours, _HOURS, "hour")
-    if minutes != (0,) or len(hours) == _HOURS:
-        said = _within(_some(minutes, 60, "minute"), said, "every hour")
+    if minutes != (0,) or seconds != (0,) or not said.startswith("every"):
+        said = _within(_some(minutes, _SIXTY, "minute"), said, "every hour")
     if seconds != (0,):
-        said = _within(_some(seconds, 60, "second"), said, "every minute")
+        said = _within(_some(seconds, _SIXTY, "second"), said, "every minute")
     return said if said.startswith("every") else f"at {said}"
+
+
+def _from_to(minutes: Sequence[int], hours: Sequence[int]) -> str:
+    """Say an even run of times, "every 15th minute from 09:00 to 17:45"; empty for others."""
+    if len(hours) == _HOURS or hours[-1] - hours[0] + 1 != len(hours):
+        return ""
+    step = _step(minutes)
+    whole = _SIXTY % step == 0 and _reaches(minutes, step, _SIXTY) if step else False
+    if len(minutes) == 1:
+        said = "every hour"
+    elif step and (whole or len(hours) == 1):
+        said = "every minute" if step == 1 else f"every {ordinal(step)} minute"
+    else:
+        return ""
+    return f"{said} from {clock(hours[0], minutes[0], 0)} to {clock(hours[-1], minutes[-1], 0)}"
 
 
 def _within(small: str, large: str, always: str) -> str:
@@ -46,23 +64,34 @@ def _within(small: str, large: str, always: str) -> str:
     return small if large == always and small.startswith("every") else f"{small} of {large}"
 
 
-def _clock(hour: int, minute: int, second: int) -> str:
+def clock(hour: int, minute: int, second: int) -> str:
+    """Write a time of day, its seconds only where there are some."""
     return f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
 
 
 def _some(numbers: Sequence[int], size: int, unit: str) -> str:
     if len(numbers) == size:
         return f"every {unit}"
-    steps = {later - earlier for earlier, later in pairwise(numbers)}
-    step = steps.pop() if len(steps) == 1 else 1
-    # From the first to the last of them, as "*/15" is.
-    if step > 1 and numbers[0] < step and numbers[-1] + step >= size:
+    step = _step(numbers)
+    # "*/40" is no 40th minute: it begins anew with each hour.
+    if step > 1 and size % step == 0 and _reaches(numbers, step, size):
         offset = f" from {unit} {numbers[0]}" if numbers[0] else ""
         return f"every {ordinal(step)} {unit}{offset}"
-    return f"{unit} {listed(_runs(numbers))}"
+    return f"{unit} {listed(runs(numbers))}"
 
 
-def _runs(numbers: Sequence[int]) -> list[str]:
+def _step(numbers: Sequence[int]) -> int:
+    """Give the step of numbers that are evenly apart; 0 where they are not."""
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    return steps.pop() if len(steps) == 1 else 0
+
+
+def _reaches(numbers: Sequence[int], step: int, size: int) -> bool:
+    """Say whether they go from the first to the last there is, as "*/15" does."""
+    return numbers[0] < step and numbers[-1] + step >= size
+
+
+def runs(numbers: Sequence[int]) -> list[str]:
     """Join three or more that follow each other: 9 to 17."""
     runs: list[list[int]] = []
     for number in numbers:
@@ -79,29 +108,36 @@ def _runs(numbers: Sequence[int]) -> list[str]:
 
 def _days(days: Days) -> str:
     monthly, weekly = _of_month(days), _of_week(days)
-    link = " or " if days.either else ", if it is "
-    if monthly and weekly:
-        said = f"on {monthly}{link}{weekly}"
-    elif monthly or weekly:
-        said = f"on {monthly or weekly}"
+    all_year = len(days.months) == len(MONTH_NAMES)
+    months = "" if all_year else listed(named(days.months, MONTH_NAMES, 1))
+    if monthly and not weekly:
+        return f"on {monthly} of {months or 'the month'}"
+    if monthly:
+        # Either of them is enough, or both must be.
+        said = f"on {monthly} of the month" + (
+            f", and also on {weekly}" if days.either else f", if it is {weekly}"
+        )
     else:
-        said = "every day"
-    if len(days.months) < len(MONTH_NAMES):
-        said += f" in {listed(named(days.months, MONTH_NAMES, 1))}"
-    return said
+        said = f"on {weekly}" if weekly else "every day"
+    return f"{said} in {months}" if months else said
 
 
 def _of_month(days: Days) -> str:
-    if len([day for day in days.month_days if day > 0]) == 31:
-        return ""
     numbers = [day for day in days.month_days if day > 0]
-    said = [f"day {listed(_runs(numbers))}"] if numbers else []
+    if len(numbers) == _MONTH:
+        return ""
+    step = _step(numbers)
+    if len(numbers) > _RUN and step > 1 and numbers[-1] + step > _MONTH:
+        said = [f"every {ordinal(step)} day from day {numbers[0]}"]
+    else:
+        said = [f"day {listed(runs(numbers))}"] if numbers else []
     for day in sorted((day for day in days.month_days if day < 0), reverse=True):
-        said.append("the last day" if day == -1 else f"{-1 - day} days before the last day")
-    said += [f"the weekday nearest day {day}" for day in days.nearest]
+        before = "the day" if day == -2 else f"the {ordinal(-1 - day)} day"
+        said.append("the last day" if day == -1 else f"{before} before the last day")
+    said += [f"the weekday (Monday to Friday) nearest day {day}" for day in days.nearest]
     if days.last_weekday:
-        said.append("the last weekday")
-    return f"{listed(said)} of the month" if said else ""
+        said.append("the last weekday (Monday to Friday)")
+    return listed(said)
 
 
 def _of_week(days: Days) -> str:
@@ -118,7 +154,7 @@ def _of_week(days: Days) -> str:
 def named(numbers: Sequence[int], names: Sequence[str], first: int) -> list[str]:
     """Give names for numbers, three or more that follow each other as a range."""
     said = []
-    for run in _runs(numbers):
+    for run in runs(numbers):
         ends = [names[int(number) - first] for number in run.split(" to ")]
         said.append(" to ".join(ends))
     return said

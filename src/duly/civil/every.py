@@ -11,7 +11,7 @@ from duly.civil.placement import MOST_CLOSED
 from duly.civil.recurring import Recurring
 from duly.civil.resolve import Due, resolve_checked
 from duly.civil.rules import VERSION
-from duly.civil.terms import Terms, WindowArguments
+from duly.civil.terms import Terms, WindowArguments, said_duration, said_moment
 from duly.civil.tzdata import Zone
 from duly.civil.zones import get_zone
 from duly.errors import InvalidRule, InvalidTime
@@ -83,8 +83,8 @@ class Every(Recurring):
         }
 
     def describe(self) -> str:
-        since = f" from {self.anchor.isoformat()}" if self.anchor else ""
-        return f"every {self.interval}{since}{self.terms.describe()}"
+        since = f" from {said_moment(self.anchor)}" if self.anchor else ""
+        return f"every {said_duration(self.interval)}{since}{self.terms.describe()}"
 
     def _next(self, zone: Zone, after: Instant) -> Due | None:
         due = self._step(zone, after)

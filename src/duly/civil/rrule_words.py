@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from duly.civil.cron_words import MONTH_NAMES, ORDINALS, WEEKDAY_NAMES, listed, named, ordinal
+from duly.civil.cron_words import (
+    MONTH_NAMES,
+    ORDINALS,
+    WEEKDAY_NAMES,
+    clock,
+    listed,
+    named,
+    ordinal,
+    runs,
+)
 from duly.civil.rrule_text import Parts
 
 _UNITS = {
@@ -16,22 +26,27 @@ _UNITS = {
     "MONTHLY": "month",
     "YEARLY": "year",
 }
+_FINER_THAN_DAILY = ("SECONDLY", "MINUTELY", "HOURLY")
 _MOST_TIMES = 6
+_MOST_POSITIONS = 6
 
 
 def words(parts: Parts, start: datetime) -> str:
     """Say when a rule fires, its days filled in from its start; without its zone and start."""
     unit = _UNITS[parts.freq]
     step = "" if parts.interval == 1 else f"{ordinal(parts.interval)} "
-    said = [f"every {step}{unit}", *_days(parts), *_times(parts, start)]
+    said = [f"every {step}{unit}"]
+    if step and parts.freq in _FINER_THAN_DAILY:
+        said.append(f"counted from {clock(start.hour, start.minute, start.second)}")
+    said += [*_days(parts), *_times(parts, start)]
     if parts.by_position:
-        said.append(f"of these the {listed([_position(place) for place in parts.by_position])}")
+        said.append(f"of these the {_positions(parts.by_position)}")
     if parts.skip != "omit":
         said.append(f"missing days moved {parts.skip}")
     if parts.count:
-        said.append("once" if parts.count == 1 else f"{parts.count} times")
+        said.append("once in all" if parts.count == 1 else f"{parts.count} times in all")
     if parts.until:
-        said.append(f"until {parts.until.isoformat()}".replace("+00:00", "Z"))
+        said.append(f"until {parts.until}".replace("+00:00", "Z"))
     return ", ".join(said)
 
 
@@ -39,31 +54,48 @@ def _days(parts: Parts) -> list[str]:
     said = []
     if parts.by_month:
         said.append(f"in {listed(named(parts.by_month, MONTH_NAMES, 1))}")
-    for numbers, name in (
-        (parts.by_week, "week"),
-        (parts.by_year_day, "day of the year"),
-        (parts.by_month_day, "day of the month"),
-    ):
-        if numbers:
-            said.append(f"on the {listed([_position(number) for number in numbers])} {name}")
-    weekdays = named(parts.by_day, WEEKDAY_NAMES, 0)
-    weekdays += [
-        f"the {_position(number)} {WEEKDAY_NAMES[weekday]}"
-        for number, weekday in parts.by_numbered_day
+    if parts.by_week:
+        said.append(f"in the {_positions(parts.by_week)} week of the year")
+    if parts.by_year_day:
+        said.append(f"on the {_positions(parts.by_year_day)} day of the year")
+    if parts.by_month_day:
+        said.append(f"on the {_positions(parts.by_month_day)} day of the month")
+    weekdays = [
+        *named(parts.by_day, WEEKDAY_NAMES, 0),
+        *(f"the {_position(number)} {WEEKDAY_NAMES[day]}" for number, day in _counted(parts)),
     ]
     if weekdays:
-        said.append(f"on {listed(weekdays)}")
+        # Days of the month or year are narrowed, and weeks and months are filled.
+        link = "if it is" if parts.by_month_day or parts.by_year_day else "on"
+        said.append(f"{link} {listed(weekdays)}{_of_what(parts)}")
     return said
 
 
+def _counted(parts: Parts) -> list[tuple[int, int]]:
+    """Give the numbered weekdays, those that count from the end behind the others."""
+    return sorted(parts.by_numbered_day, key=lambda one: _from_the_end(one[0]))
+
+
+def _of_what(parts: Parts) -> str:
+    if not parts.by_numbered_day:
+        return ""
+    return " of the year" if parts.freq == "YEARLY" and not parts.by_month else " of the month"
+
+
 def _times(parts: Parts, start: datetime) -> list[str]:
-    if parts.freq in ("SECONDLY", "MINUTELY", "HOURLY"):
-        limits = (
-            ("hour", parts.by_hour), ("minute", parts.by_minute), ("second", parts.by_second)
-        )  # fmt: skip
-        return [f"{unit} {listed([str(one) for one in some])}" for unit, some in limits if some]
+    if parts.freq in _FINER_THAN_DAILY:
+        minutes = parts.by_minute or ((start.minute,) if parts.freq == "HOURLY" else ())
+        seconds = parts.by_second or ((start.second,) if parts.freq != "SECONDLY" else ())
+        said = []
+        if parts.by_hour:
+            said.append(f"in hour {_numbers(parts.by_hour)}")
+        if minutes:
+            said.append(f"at minute {_numbers(minutes)}")
+        if seconds and seconds != (0,):
+            said.append(f"at second {_numbers(seconds)}")
+        return said
     times = [
-        f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
+        clock(hour, minute, second)
         for hour in parts.by_hour or (start.hour,)
         for minute in parts.by_minute or (start.minute,)
         for second in parts.by_second or (start.second,)
@@ -71,6 +103,22 @@ def _times(parts: Parts, start: datetime) -> list[str]:
     if len(times) > _MOST_TIMES:
         return [f"at {len(times)} times of the day"]
     return [f"at {listed(times)}"]
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return listed(runs(numbers))
+
+
+def _positions(numbers: Sequence[int]) -> str:
+    """Say some positions, "first, 15th and last": those from the end behind the others."""
+    if len(numbers) > _MOST_POSITIONS and numbers[0] > 0:
+        spans = [run.split(" to ") for run in runs(numbers)]
+        return listed([" to ".join(ordinal(int(end)) for end in span) for span in spans])
+    return listed([_position(number) for number in sorted(numbers, key=_from_the_end)])
+
+
+def _from_the_end(number: int) -> tuple[bool, int]:
+    return number < 0, number
 
 
 def _position(number: int) -> str:

@@ -136,7 +136,7 @@ class Terms:
             }[self.on_closed]
             said.append(f"{way} {self.calendar.describe()}")
         if self.jitter:
-            said.append(f"late by up to {self.jitter}")
+            said.append(f"late by up to {said_duration(self.jitter)}")
         return "".join(f", {one}" for one in said)
 
 
@@ -298,3 +298,19 @@ def _check_jitter(jitter: object) -> None:
 def said_moment(moment: datetime) -> str:
     """Write a civil time or an instant, so that one can tell which."""
     return moment.isoformat(sep=" ").replace("+00:00", "Z")
+
+
+def said_duration(duration: timedelta) -> str:
+    """Write a length of time as "1 day, 2 hours and 0.5 seconds"."""
+    minutes, seconds = divmod(duration.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = {"day": duration.days, "hour": hours, "minute": minutes}
+    said = [_amount(f"{amount}", unit) for unit, amount in parts.items() if amount]
+    if seconds or duration.microseconds:
+        whole = f"{seconds}.{duration.microseconds:06}".rstrip("0").rstrip(".")
+        said.append(_amount(whole, "second"))
+    return " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
+
+
+def _amount(amount: str, unit: str) -> str:
+    return f"{amount} {unit}" if amount == "1" else f"{amount} {unit}s"
