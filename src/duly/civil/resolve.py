@@ -149,16 +149,30 @@ def first_due(
     begun, until = zone.transitions_around(start)
     offset = until.offset_before if until else zone.offset_at(start)
     row = _Row(first_from)
-    # Most questions are asked far from any change, of a rule that answers before the next.
+    # Most questions are asked far from any change, and answered far from any.
     if begun is None or start - begun.at >= _FAR:
         wall_time = row.first(_reading(start, offset))
         if wall_time is None and until is None:
             return None
-        if wall_time is not None:
-            at = Instant((wall_time - offset).replace(tzinfo=UTC))
-            if until is None or until.at - at > _FAR:
-                return Due(at, wall_time, zone.name, "plain")
+        if wall_time is not None and (found := _far_from_changes(wall_time, zone, offset, until)):
+            return found
     return _first_of_stretches(row, zone, start, begun, gap, fold)
+
+
+def _far_from_changes(
+    wall_time: WallTime, zone: Zone, offset: timedelta, until: Transition | None
+) -> Due | None:
+    """Give the instant of a civil time that no change is near; None where one is.
+
+    offset: the one in force up to `until`.
+    """
+    at = Instant((wall_time - offset).replace(tzinfo=UTC))
+    if until is not None and until.at - at <= _FAR:
+        at = resolve_checked(wall_time, zone, "shift", "first")[0].at
+        begun, until = zone.transitions_around(at)
+        if (begun and at - begun.at <= _FAR) or (until and until.at - at <= _FAR):
+            return None
+    return Due(at, wall_time, zone.name, "plain")
 
 
 def _first_of_stretches(
