@@ -48,6 +48,11 @@ def refresh() -> bool:
     return True
 
 
+def is_changing() -> bool:
+    """Say whether the last `refresh` saw other files, and left it to the next to read them."""
+    return _current is not None and _seen not in ("", _current.signature)
+
+
 @contextmanager
 def reading(database: ZoneDatabase) -> Iterator[None]:
     """Compute with another database within a block, in this thread or task alone."""

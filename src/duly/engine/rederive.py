@@ -23,6 +23,8 @@ from duly.telemetry import emit
 # An upgrade of the data is announced months before it matters; and what a process with
 # other data schedules is put right this soon.
 CHECK_SECONDS = 60.0
+# An upgrade under way is looked at again soon, to see whether it has come to its end.
+SETTLE_SECONDS = 1.0
 # One transaction: some 50 ms on PostgreSQL, in which nothing else of these events moves.
 BATCH = 500
 _RELEASE = re.compile(r"[0-9]{4}[a-z]+", re.ASCII)
@@ -34,7 +36,7 @@ class TzdataWatch:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._checked_at: float | None = None
+        self._check_at = clock.monotonic()
         self._stale: list[ZoneInUse] = []
         self._reason = ""
 
@@ -44,9 +46,9 @@ class TzdataWatch:
         Once it returns, nothing that is due by `until` follows other data.
         """
         at = self._clock.monotonic()
-        if self._checked_at is None or at - self._checked_at >= CHECK_SECONDS:
-            self._checked_at = at
+        if at >= self._check_at:
             self._check()
+            self._check_at = at + (SETTLE_SECONDS if zones.is_changing() else CHECK_SECONDS)
         if not self._stale:
             return False
         for zone in self._stale:
