@@ -473,6 +473,17 @@ def test_an_elapsed_rule_meets_the_second_pass_of_hours_that_end_in_an_overlap()
     ]  # fmt: skip
 
 
+def test_an_elapsed_rule_goes_on_where_the_hours_open_within_an_overlap() -> None:
+    calendar = BusinessCalendar(hours={"sun": ("02:30", "03:10")})
+    rule = Every(10 * MINUTE, utc("2026-01-01"), BERLIN, calendar=calendar)
+
+    row = fired(rule, utc("2026-10-24"), utc("2026-10-26"))
+
+    assert [f"{due.at:%H:%M}" for due in row] == [
+        "00:30", "00:40", "00:50", "01:30", "01:40", "01:50", "02:00", "02:10",
+    ]  # fmt: skip
+
+
 # --- calendars that are (almost) never open ---
 
 NEVER_MORE = BusinessCalendar(

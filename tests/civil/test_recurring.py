@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from duly.civil.cron import Cron
 from duly.civil.every import Every
 from duly.civil.forms import rule_from_json
-from duly.civil.instants import as_instant
-from duly.civil.resolve import FoldPolicy, resolve
+from duly.civil.instants import Instant, WallTime, as_instant
+from duly.civil.resolve import Due, FoldPolicy, resolve
 from duly.civil.rrule import RRule
 from duly.civil.rules import Rule
 from duly.civil.zones import get_zone
-from duly.errors import DulyError
+from duly.errors import DulyError, InvalidRule
 from tests.civil import oracle
 from tests.civil.random_rules import (
     DAY,
@@ -328,6 +328,31 @@ def test_whatever_json_says_is_a_rule_or_refused_with_an_error_of_ours(data: Any
         return
     assert rule_from_json(json.loads(json.dumps(rule.to_json()))) == rule
     rule.describe()
+
+
+@pytest.mark.parametrize("field", ["gap", "fold"])
+@pytest.mark.parametrize("value", ["", False, 0, [], {}], ids=repr)
+def test_a_policy_that_is_no_text_is_not_taken_for_one_left_out(field: str, value: Any) -> None:
+    form = RRule("FREQ=DAILY", "2026-01-01T09:00", "UTC").to_json()
+
+    with pytest.raises(InvalidRule, match=f"rule {field} must be the name of a policy, got"):
+        rule_from_json({**form, field: value})
+
+
+def test_a_stored_time_that_new_data_leaves_out_gives_way_to_the_first_after_it() -> None:
+    rule = Cron("30 1,2,3 * * *", "Europe/Berlin", gap="skip")
+    # As it was before 02:30 became part of a gap; 03:30 is where a shift would land.
+    stored = Due(
+        Instant(utc("2026-03-29T01:30")),
+        WallTime(datetime(2026, 3, 29, 2, 30)),
+        "Europe/Berlin",
+        "plain",
+    )
+
+    found = rule.rederived(stored, Instant(utc("2026-03-29T00:30")))
+
+    assert found is not None
+    assert (found.at, found.wall_time) == (utc("2026-03-29T01:30"), datetime(2026, 3, 29, 3, 30))
 
 
 def _read(data: object) -> Rule | str:

@@ -32,9 +32,9 @@ class TermArguments(TypedDict, total=False):
     calendar, on_closed: what to do with a time on a day, or at an hour, that a business
         calendar says is closed: "skip" it, or move it to the "next_business_day" or
         "previous_business_day".
-    jitter: each firing is late by some share of this, at most 24 hours, and never past the
-        next one. The share is made from the event and the firing, so it is the same
-        whenever it is asked for.
+    jitter: each firing is late by some share of this, at most 24 hours, and never as
+        late as the next one, nor as `end`. The share is made from the event and the firing,
+        so it is the same whenever it is asked for.
     """
 
     end: datetime | str | None
