@@ -76,8 +76,10 @@ class RRule(CivilRule):
         left_out = _dates("exdates", exdates, lines.exdates, name)
         added = _dates("rdates", rdates, lines.rdates, name)
         elapsed = parts.freq in _FINER_THAN_DAILY
-        gap = gap or ("skip" if elapsed else "shift")
-        fold = fold or ("both" if elapsed else "first")
+        if gap is None:
+            gap = "skip" if elapsed else "shift"
+        if fold is None:
+            fold = "both" if elapsed else "first"
         check_policies(gap, fold)
         row = _row(parts, begun, get_zone(name), left_out, added)
         if row.first_from(begun) is None and not left_out:
@@ -140,9 +142,9 @@ class RRule(CivilRule):
             f"(rrule {self.text!r})"
         ]
         if self.exdates:
-            said.append(f", without {len(self.exdates)} dates")
+            said.append(f", left out on {len(self.exdates)} of them")
         if self.rdates:
-            said.append(f", with {len(self.rdates)} more")
+            said.append(f", and on {len(self.rdates)} more")
         return "".join(said) + self.terms.describe()
 
     def _next(self, zone: Zone, after: Instant) -> Due | None:
