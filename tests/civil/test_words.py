@@ -143,7 +143,7 @@ def test_dates_added_and_left_out_are_said_by_their_number() -> None:
         max_occurrences=4,
     )
 
-    assert rule.describe().endswith(", without 1 dates, with 2 more, 4 times at most")
+    assert rule.describe().endswith(", left out on 1 of them, and on 2 more, 4 times at most")
 
 
 def test_other_rules_are_said_in_words() -> None:
