@@ -116,6 +116,17 @@ def test_a_rejected_overlap_stops_the_row_there_and_not_before() -> None:
         rule.next(first.at)
 
 
+def test_what_is_read_again_after_an_overlap_is_not_passed_over_for_what_is_far() -> None:
+    row = Row([datetime(2026, 11, 1, 1, 30), datetime(2027, 7, 4, 9, 0)])
+    # 01:45, the first time: the row's next civil time is months ahead, but 01:30 comes again.
+    after = as_instant(datetime(2026, 11, 1, 5, 45, tzinfo=UTC))
+
+    due = first_due(row.seek, get_zone("America/New_York"), after, gap="shift", fold="second")
+
+    assert due is not None
+    assert due.at == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+
+
 def test_a_row_that_ends_inside_an_overlap_still_has_its_second_pass() -> None:
     row = Row([datetime(2026, 11, 1, 1, 30)])
     # 01:45, the first time: the row has nothing later, but 01:30 comes again.

@@ -154,20 +154,25 @@ def first_due(
         wall_time = row.first(_reading(start, offset))
         if wall_time is None and until is None:
             return None
-        if wall_time is not None and (found := _far_from_changes(wall_time, zone, offset, until)):
+        if wall_time is not None and (
+            found := _far_from_changes(wall_time, zone, start, offset, until)
+        ):
             return found
     return _first_of_stretches(row, zone, start, begun, gap, fold)
 
 
 def _far_from_changes(
-    wall_time: WallTime, zone: Zone, offset: timedelta, until: Transition | None
+    wall_time: WallTime, zone: Zone, start: Instant, offset: timedelta, until: Transition | None
 ) -> Due | None:
-    """Give the instant of a civil time that no change is near; None where one is.
+    """Give the instant of the next civil time where neither it nor `start` is near a change.
 
-    offset: the one in force up to `until`.
+    offset: the one in force from `start` up to `until`.
     """
     at = Instant((wall_time - offset).replace(tzinfo=UTC))
     if until is not None and until.at - at <= _FAR:
+        if until.at - start <= _FAR:
+            # What the clocks have read already they may read again after it.
+            return None
         at = resolve_checked(wall_time, zone, "shift", "first")[0].at
         begun, until = zone.transitions_around(at)
         if (begun and at - begun.at <= _FAR) or (until and until.at - at <= _FAR):
