@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from duly.civil.resolve import Due
     from duly.civil.rrule import RRule
     from duly.errors import DulyError
-    from duly.policy.retry import Retry
+    from duly.policy.handling import Handling
+    from duly.policy.retry import GiveUp, Retry, Snooze
     from duly.registry import Occurrence, handler
     from duly.scheduling import (
         Answer,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
         acancel_event,
         aexplain,
         apause_event,
+        areplay,
+        areplay_dead,
         areschedule_event,
         aresume_event,
         aschedule_event,
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
         aupcoming_events,
         cancel_entity_events,
         cancel_event,
+        dead_letters,
         explain,
         pause_event,
         preview,
+        replay,
+        replay_dead,
         reschedule_event,
         resume_event,
         schedule_event,
@@ -58,16 +64,21 @@ __all__ = [
     "Due",
     "DulyError",
     "Every",
+    "GiveUp",
+    "Handling",
     "NewEvent",
     "Occurrence",
     "RRule",
     "Retry",
+    "Snooze",
     "Upcoming",
     "__version__",
     "acancel_entity_events",
     "acancel_event",
     "aexplain",
     "apause_event",
+    "areplay",
+    "areplay_dead",
     "areschedule_event",
     "aresume_event",
     "aschedule_event",
@@ -77,10 +88,13 @@ __all__ = [
     "cancel_entity_events",
     "cancel_event",
     "convert",
+    "dead_letters",
     "explain",
     "handler",
     "pause_event",
     "preview",
+    "replay",
+    "replay_dead",
     "reschedule_event",
     "resume_event",
     "schedule_event",
@@ -99,7 +113,10 @@ _HOMES = {
     "At": "duly.civil.at",
     "Every": "duly.civil.every",
     "DulyError": "duly.errors",
+    "GiveUp": "duly.policy.retry",
     "Retry": "duly.policy.retry",
+    "Snooze": "duly.policy.retry",
+    "Handling": "duly.policy.handling",
     "Occurrence": "duly.registry",
     "handler": "duly.registry",
 }

@@ -43,6 +43,8 @@ class Occurrence:
     resource_timezone: str
     attempt: int
     """1 on the first attempt; also the fencing token."""
+    deadline: datetime
+    """When this attempt's time is up (aware, UTC, on the database's clock)."""
 
     @property
     def idempotency_key(self) -> str:
@@ -55,6 +57,8 @@ class Occurrence:
 
 
 Handler = Callable[[Occurrence], object | Awaitable[object]]
+OnDead = Callable[[Any], object]
+"""Is called with a row of `duly.models.Occurrence`."""
 _H = TypeVar("_H", bound=Callable[..., Any])
 
 
@@ -67,6 +71,8 @@ class Registration:
     retry: Retry
     timeout: timedelta
     is_async: bool
+    is_atomic: bool
+    on_dead: OnDead | None
 
 
 _registrations: dict[str, Registration] = {}
@@ -77,15 +83,22 @@ def handler(
     *,
     retry: Retry | None = None,
     timeout: timedelta | float = DEFAULT_TIMEOUT,
+    atomic: bool = False,
+    on_dead: OnDead | None = None,
 ) -> Callable[[_H], _H]:
     """Register the decorated function, plain or `async def`, for an event type.
 
     event_type: letters, digits and `_ . : -`, at most 100; case does not matter.
     retry: how failures are retried; None is `Retry()`.
     timeout: how long one attempt may take; a number is seconds.
+    atomic: run it in a transaction of duly's database that also records its success, so
+        that its effects there happen exactly once. Not for `async def`.
+    on_dead: called with the occurrence, as a row, once its attempts are used up; at least
+        once, whatever crashes.
 
     Raises InvalidEvent for a malformed type, DuplicateHandler where another function has
-    it already, ConfigurationError for a timeout that is not above zero.
+    it already, ConfigurationError for a timeout that is not above zero, or an atomic
+    `async def`.
     """
     name = normalise_type(event_type)
     limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
@@ -99,8 +112,14 @@ def handler(
                 f"event type {name!r} has two handlers: {_path(known.function)} "
                 f"and {_path(function)}; give one of them another type"
             )
+        is_async = inspect.iscoroutinefunction(function)
+        if atomic and is_async:
+            raise ConfigurationError(
+                f"handler {name!r} is async, and Django's transactions are not: atomic=True "
+                "needs a plain function"
+            )
         _registrations[name] = Registration(
-            name, function, retry or Retry(), limit, inspect.iscoroutinefunction(function)
+            name, function, retry or Retry(), limit, is_async, atomic, on_dead
         )
         return function
 

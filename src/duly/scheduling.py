@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
 
 from duly import clock, payloads, registry
 from duly.civil import contexts, zones
@@ -28,10 +29,11 @@ from duly.civil.preview import Firing
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
 from duly.conf import config
-from duly.errors import InvalidEvent, InvalidRule
+from duly.errors import EventConflict, EventNotFound, InvalidEvent, InvalidRule
 from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
-from duly.policy.states import OnTzdataChange
+from duly.policy.handling import DEFAULT, Handling, HandlingArguments
+from duly.policy.states import OccurrenceStatus, OnTzdataChange
 from duly.store import events
 from duly.store.drafts import Draft
 from duly.store.drafts import schedule as schedule_drafts
@@ -86,6 +88,7 @@ class NewEvent:
     on_tzdata_change: what to do when a new release of the time zone data moves it:
         "keep_wall" keeps its civil time, "keep_instant" (At only) its instant, and "hold"
         pauses it until a person has looked.
+    handling: policies of its own for retries, expiry, catch-up and overlap.
 
     Scheduling it raises InvalidEvent, InvalidPayload, InvalidRule, UnknownZone or
     UnknownEventType where one of these breaks its rule.
@@ -100,6 +103,7 @@ class NewEvent:
     user_timezone: str = ""
     resource_timezone: str = ""
     on_tzdata_change: TzdataChange = "keep_wall"
+    handling: Handling = DEFAULT
 
 
 def schedule_event(  # noqa: PLR0913 - all but two by keyword
@@ -115,8 +119,12 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
     on_tzdata_change: TzdataChange = "keep_wall",
     on_conflict: OnConflict = "replace",
     actor: str = "",
+    **handling: Unpack[HandlingArguments],
 ) -> ScheduledEvent:
     """Schedule one event; see `NewEvent` for the arguments.
+
+    handling: retry, timeout, expires_after, catch_up, catch_up_window, catch_up_limit and
+        overlap; see `Handling`.
 
     on_conflict: what to do where (service, key) exists: "replace" reschedules it (the same
         content again changes nothing), "keep" leaves it as it is, "raise" refuses.
@@ -135,6 +143,7 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
         user_timezone=user_timezone,
         resource_timezone=resource_timezone,
         on_tzdata_change=on_tzdata_change,
+        handling=Handling.of(handling),
     )
     return schedule_events([new], on_conflict=on_conflict, actor=actor)[0]
 
@@ -217,6 +226,77 @@ def trigger_event(event: UUID | str, *, service: str = "default", actor: str = "
     return events.trigger(using, event, service, clock.now(using), actor)
 
 
+def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrence:
+    """Let one occurrence that has ended run again, under the same idempotency key.
+
+    Its attempts so far are forgiven, and it does not expire any more. Raises EventNotFound,
+    and EventConflict for one that has not ended.
+    """
+    using = config().database
+    id_ = _occurrence_id(occurrence)
+    rows = Occurrence.objects.using(using).filter(id=id_)
+    found = events.replay(using, rows, 1, clock.now(using), actor)
+    if found:
+        return found[0]
+    status = rows.values_list("status", flat=True).first()
+    if status is None:
+        raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
+    raise EventConflict(f"occurrence {id_} is {status}: only one that has ended can be replayed")
+
+
+def replay_dead(  # noqa: PLR0913 - each narrows the choice
+    *,
+    event_type: str | None = None,
+    service: str | None = None,
+    entity: tuple[str, object] | None = None,
+    error: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = 1000,
+    actor: str = "",
+) -> list[Occurrence]:
+    """Let dead occurrences run again: all, or those that every given filter lets pass.
+
+    error: a part of its first line. start, end: of the due instants, [start, end), aware.
+    limit: at most so many, oldest first, 1 to 10,000.
+
+    Raises InvalidEvent or InvalidTime for a filter that cannot be.
+    """
+    using = config().database
+    rows = dead_letters(
+        event_type=event_type, service=service, entity=entity, error=error, start=start, end=end
+    )
+    _check_limit(limit)
+    return events.replay(using, rows, limit, clock.now(using), actor)
+
+
+def dead_letters(
+    *,
+    event_type: str | None = None,
+    service: str | None = None,
+    entity: tuple[str, object] | None = None,
+    error: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> QuerySet[Occurrence, Occurrence]:
+    """Find the occurrences whose attempts are used up, oldest first; see `replay_dead`."""
+    rows = Occurrence.objects.using(config().database).filter(status=OccurrenceStatus.DEAD)
+    if event_type is not None:
+        rows = rows.filter(event_type=registry.normalise_type(event_type))
+    if service is not None:
+        rows = rows.filter(service=service)
+    if entity is not None:
+        kind, id_ = _entity(entity)
+        rows = rows.filter(event__entity_type=kind, event__entity_id=id_)
+    if error is not None:
+        rows = rows.filter(error__contains=error)
+    if start is not None:
+        rows = rows.filter(due_at__gte=as_instant(start))
+    if end is not None:
+        rows = rows.filter(due_at__lt=as_instant(end))
+    return rows.order_by("due_at", "id")
+
+
 def upcoming_events(
     *,
     entity: tuple[str, object] | None = None,
@@ -230,8 +310,7 @@ def upcoming_events(
     start, end: aware; None means now, and no end.
     limit: 1 to 10,000. Raises InvalidEvent or InvalidTime for anything else.
     """
-    if not 1 <= limit <= MOST_UPCOMING:
-        raise InvalidEvent(f"limit must be 1 to {MOST_UPCOMING}, got {limit}")
+    _check_limit(limit)
     using = config().database
     first = as_instant(start) if start else None
     last = as_instant(end) if end else None
@@ -356,6 +435,7 @@ def _draft(new: NewEvent) -> Draft:
         user_timezone=new.user_timezone,
         resource_timezone=new.resource_timezone,
         on_tzdata_change=_on_tzdata_change(new),
+        handling=new.handling.to_json(),
     )
 
 
@@ -409,6 +489,21 @@ def _entity(entity: tuple[str, object] | None) -> tuple[str, str]:
     )
 
 
+def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
+    if isinstance(occurrence, Occurrence):
+        found: UUID = occurrence.id
+        return found
+    try:
+        return occurrence if isinstance(occurrence, UUID) else UUID(occurrence)
+    except (ValueError, TypeError, AttributeError):
+        raise EventNotFound(f"{occurrence!r:.60} is no id of an occurrence") from None
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MOST_UPCOMING:
+        raise InvalidEvent(f"limit must be 1 to {MOST_UPCOMING}, got {limit}")
+
+
 def _check_length(field: str, value: object, *, least: int = 0) -> None:
     most = LONGEST[field]
     if not isinstance(value, str):
@@ -449,4 +544,6 @@ apause_event = sync_to_async(pause_event)
 aresume_event = sync_to_async(resume_event)
 atrigger_event = sync_to_async(trigger_event)
 aupcoming_events = sync_to_async(upcoming_events)
+areplay = sync_to_async(replay)
+areplay_dead = sync_to_async(replay_dead)
 aexplain = sync_to_async(explain)

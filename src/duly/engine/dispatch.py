@@ -18,6 +18,7 @@ from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, EngineOptions
+from duly.policy.handling import Handling, retry_of
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim
@@ -27,6 +28,7 @@ from duly.telemetry import emit
 # within these bounds: soon in a rolling deploy, rarely when it waits for weeks.
 SHORTEST_PARK = timedelta(seconds=5)
 LONGEST_PARK = timedelta(minutes=5)
+EXPIRED = "expired"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -172,16 +174,26 @@ class Dispatcher:
         if not batch:
             return
         now = self._clock.now(self._store.using)
+        batch = self._unexpired(batch, now)
         began = self._store.start(
             batch, now=now, lease_until=now + self._options.lease, holder=self._options.holder
         )
         started = self._clock.monotonic()
         self.drop({claim.id for claim in batch})
-        attempts = [self._attempt(claim, started) for claim in batch if claim.id in began]
+        attempts = [self._attempt(claim, now, started) for claim in batch if claim.id in began]
         self._leases.add(attempts)
         for attempt in attempts:
             self._executor(attempt.registration).submit(attempt)
         emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
+
+    def _unexpired(self, batch: list[Claim], now: datetime) -> list[Claim]:
+        """Skip what could not begin in time; gives the others."""
+        late = [claim for claim in batch if claim.expires_at and claim.expires_at < now]
+        if late:
+            skipped = self._store.skip(late, now=now, reason=EXPIRED)
+            self.drop({claim.id for claim in late})
+            emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
+        return [claim for claim in batch if claim not in late]
 
     def _park(self, strangers: list[Claim]) -> None:
         if not strangers:
@@ -195,10 +207,18 @@ class Dispatcher:
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
-    def _attempt(self, claim: Claim, started: float) -> Attempt:
+    def _attempt(self, claim: Claim, now: datetime, started: float) -> Attempt:
         registration = registry.require(claim.event_type)
-        deadline = started + registration.timeout.total_seconds()
-        return Attempt(claim, registration, claim.attempt + 1, deadline)
+        timeout = Handling.from_json(claim.handling).timeout or registration.timeout
+        return Attempt(
+            claim,
+            registration,
+            claim.attempt + 1,
+            retry_of(claim.handling, registration.retry),
+            timeout,
+            started + timeout.total_seconds(),
+            now + timeout,
+        )
 
     def _executor(self, registration: registry.Registration) -> Executor:
         return self._asynchronous if registration.is_async else self._plain

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import traceback
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
+
 from duly import payloads
 from duly.civil import zones
-from duly.policy.outcome import Failed, Outcome, Succeeded, TimedOut
+from duly.clock import Clock
+from duly.policy.outcome import (
+    Committed,
+    Failed,
+    Outcome,
+    Snoozed,
+    Succeeded,
+    TimedOut,
+    decide,
+)
+from duly.policy.retry import Retry, Snooze
 from duly.registry import Occurrence, Registration
-from duly.store.rows import Claim
+from duly.store.contract import Store
+from duly.store.rows import Claim, Result
 
 # Enough for the frames that matter; a recursion error would bring a megabyte.
 LONGEST_ERROR = 8_000
@@ -27,26 +42,56 @@ class Attempt:
     registration: Registration
     number: int
     """1, 2, 3 …: the fencing token."""
+    retry: Retry
+    timeout: timedelta
     deadline: float
     """On the monotonic clock, in seconds."""
+    ends_at: datetime
+    """The same on the database's clock, for the handler to know."""
 
 
-def run(attempt: Attempt) -> Outcome:
+def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     """Run a plain handler to its end.
 
     Whatever it raises is the attempt's failure, `SystemExit` included: a handler must
     not take the engine down with it.
     """
     try:
+        if attempt.registration.is_atomic:
+            return _run_atomic(attempt, store, clock)
         attempt.registration.function(occurrence_of(attempt))
     except BaseException as error:
-        return Failed(error_text(error))
+        return raised(error, attempt.retry)
     return Succeeded()
+
+
+def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
+    """Run a handler in the transaction that records its success.
+
+    Where a commit breaks off nobody knows whether it happened: the attempt is told as
+    failed, and the database refuses that if it did.
+    """
+    try:
+        with transaction.atomic(store.using):
+            attempt.registration.function(occurrence_of(attempt))
+            claim, now = attempt.claim, clock.now(store.using)
+            decision = decide(Succeeded(), attempt.number, attempt.retry, now, random.random)
+            result = Result(claim.id, claim.event_id, attempt.number, decision)
+            if not store.finish([result], now=now):
+                raise _Fenced
+    except _Fenced:
+        # Its effects are rolled back; told as a success, to be refused and recorded so.
+        return Succeeded()
+    return Committed()
+
+
+class _Fenced(Exception):
+    """The attempt did not hold any more when it came to its end."""
 
 
 async def run_async(attempt: Attempt) -> Outcome:
     """Run an `async def` handler to its end, or cancel it when its time is up."""
-    timeout = attempt.registration.timeout
+    timeout = attempt.timeout
     limit = asyncio.timeout(timeout.total_seconds())
     try:
         async with limit:
@@ -56,8 +101,16 @@ async def run_async(attempt: Attempt) -> Outcome:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        return TimedOut(timeout) if limit.expired() else Failed(error_text(error))
+        return TimedOut(timeout) if limit.expired() else raised(error, attempt.retry)
     return Succeeded()
+
+
+def raised(error: BaseException, retry: Retry) -> Outcome:
+    """Say what an exception makes of its attempt."""
+    if isinstance(error, Snooze):
+        return Snoozed(str(error), error.after, error.until)
+    after = error.after if isinstance(error, Retry) else None
+    return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
 
 
 def occurrence_of(attempt: Attempt) -> Occurrence:
@@ -81,6 +134,7 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         user_timezone=claim.user_timezone,
         resource_timezone=claim.resource_timezone,
         attempt=attempt.number,
+        deadline=attempt.ends_at,
     )
 
 

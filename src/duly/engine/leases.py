@@ -110,7 +110,7 @@ class Leases:
         now = self._clock.monotonic()
         for attempt in self.running():
             if attempt.deadline <= now:
-                self.end(attempt, TimedOut(attempt.registration.timeout))
+                self.end(attempt, TimedOut(attempt.timeout))
 
     def _beat(self) -> None:
         running = {(attempt.claim.id, attempt.number) for attempt in self.running()}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from functools import partial
 
 from django.db import connections
 
 from duly import clock as clocks
 from duly import registry
 from duly.engine.dispatch import Dispatcher
-from duly.engine.execute import Attempt
+from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.leases import Leases
@@ -46,7 +47,8 @@ class Engine:
         self.options = options
         self._clock = clocks.current()
         self._store = open_store(options.using)
-        self._plain = ThreadExecutor(options.concurrency, self._attempt_ended)
+        run_plain = partial(run, store=self._store, clock=self._clock)
+        self._plain = ThreadExecutor(options.concurrency, self._attempt_ended, run_plain)
         self._asynchronous = EventLoopExecutor(options.async_concurrency, self._attempt_ended)
         self._leases = Leases(
             self._store,
@@ -200,7 +202,7 @@ class Engine:
             limit=limit,
             lease_until=now + self.options.lease,
             holder=self.options.holder,
-            advance=advance,
+            advance=partial(advance, now=now),
         )
         if claims:
             self._dispatcher.hold(claims)

@@ -12,7 +12,7 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
-from duly.policy.outcome import Outcome, decide
+from duly.policy.outcome import Committed, Outcome, decide
 from duly.store.contract import Store
 from duly.store.rows import Result
 from duly.telemetry import emit
@@ -49,7 +49,10 @@ class Recorder:
 
     def put(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand over what came of an attempt."""
-        self._ended.put(_Ended(attempt, outcome))
+        if isinstance(outcome, Committed):
+            emit("occurrences.recorded", count=1, fenced=0)
+        else:
+            self._ended.put(_Ended(attempt, outcome))
 
     def stop(self, timeout: float) -> bool:
         """Write what is left; says whether that was done within `timeout` seconds."""
@@ -101,8 +104,8 @@ class Recorder:
                         ended.attempt.number,
                         decide(
                             ended.outcome,
-                            ended.attempt.number,
-                            ended.attempt.registration.retry,
+                            ended.attempt.number - ended.attempt.claim.forgiven,
+                            ended.attempt.retry,
                             now,
                             random.random,
                         ),

@@ -6,6 +6,7 @@ import random
 from datetime import datetime
 
 from duly import registry
+from duly.policy.handling import retry_of
 from duly.policy.outcome import Decision, LeaseLost, decide
 from duly.policy.retry import Retry
 from duly.store.contract import Store
@@ -21,8 +22,9 @@ def rescue(store: Store, now: datetime) -> int:
     def decide_lost(expired: Expired) -> Decision:
         found = registry.find(expired.event_type)
         # Rescued by an engine that does not know the type: the default policy will do.
-        retry = found.retry if found else Retry()
-        return decide(LeaseLost(), expired.attempt, retry, now, random.random)
+        retry = retry_of(expired.handling, found.retry if found else Retry())
+        counted = expired.attempt - expired.forgiven
+        return decide(LeaseLost(), counted, retry, now, random.random)
 
     rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost)
     if rescued:

@@ -34,6 +34,9 @@ class ScheduledEvent(models.Model):
         db_default=OnTzdataChange.KEEP_WALL.value,
     )
 
+    # Retry, timeout, expiry, catch-up and overlap, without what is at its default.
+    handling = models.JSONField(default=dict, blank=True)
+
     status = models.CharField(max_length=16, default=EventStatus.SCHEDULED.value)
     reason = models.CharField(max_length=500, blank=True)
     next_at = models.DateTimeField(null=True, blank=True)

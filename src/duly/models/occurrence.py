@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from duly.models.event import ScheduledEvent
 from duly.models.fields import PayloadField, WallTimeField
@@ -24,6 +24,7 @@ class Occurrence(models.Model):
     service = models.CharField(max_length=100)
     event_type = models.CharField(max_length=100)
     payload = PayloadField()
+    handling = models.JSONField(default=dict, blank=True)
 
     due_at = models.DateTimeField()
     wall_time = WallTimeField()
@@ -32,7 +33,10 @@ class Occurrence(models.Model):
 
     status = models.CharField(max_length=16, default=OccurrenceStatus.QUEUED.value)
     attempt = models.IntegerField(default=0)
+    # Attempts that do not count: snoozed, or before a replay.
+    forgiven = models.IntegerField(default=0, db_default=0)
     wake_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     holder = models.UUIDField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -49,6 +53,10 @@ class Occurrence(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(attempt__gte=0), name="duly_occurrence_attempt_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(forgiven__gte=0, forgiven__lte=F("attempt")),
+                name="duly_occurrence_forgiven_are_attempts",
             ),
             # Whatever is alive will be looked at again; whatever has ended will not.
             models.CheckConstraint(

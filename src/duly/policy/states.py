@@ -44,11 +44,12 @@ MOVES: dict[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
         {OccurrenceStatus.SUCCEEDED, OccurrenceStatus.PENDING, OccurrenceStatus.DEAD}
     ),
     OccurrenceStatus.PENDING: frozenset({OccurrenceStatus.QUEUED, OccurrenceStatus.CANCELLED}),
-    OccurrenceStatus.SUCCEEDED: frozenset(),
-    OccurrenceStatus.DEAD: frozenset(),
-    OccurrenceStatus.SKIPPED: frozenset(),
+    # Whatever has ended may be replayed.
+    OccurrenceStatus.SUCCEEDED: frozenset({OccurrenceStatus.PENDING}),
+    OccurrenceStatus.DEAD: frozenset({OccurrenceStatus.PENDING}),
+    OccurrenceStatus.SKIPPED: frozenset({OccurrenceStatus.PENDING}),
     # Cancelled before it began, its event may yet be scheduled for the same instant again.
-    OccurrenceStatus.CANCELLED: frozenset({OccurrenceStatus.QUEUED}),
+    OccurrenceStatus.CANCELLED: frozenset({OccurrenceStatus.QUEUED, OccurrenceStatus.PENDING}),
 }
 
 

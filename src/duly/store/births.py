@@ -30,11 +30,18 @@ def due_event(event: ScheduledEvent) -> DueEvent:
     assert event.next_at is not None
     assert event.next_wall_time is not None
     return DueEvent(
-        event.id, event.rule, event.next_at, event.next_wall_time, event.next_resolution
+        event.id,
+        event.rule,
+        event.next_at,
+        event.next_wall_time,
+        event.next_resolution,
+        event.handling,
     )
 
 
-def birth(event: Any, now: datetime, lease_until: datetime, holder: UUID) -> Occurrence:
+def birth(
+    event: Any, advance: Advance, now: datetime, lease_until: datetime, holder: UUID
+) -> Occurrence:
     """Build the occurrence of an event that is due; `event` carries `payload_text`."""
     return Occurrence(
         id=new_id(now),
@@ -46,6 +53,8 @@ def birth(event: Any, now: datetime, lease_until: datetime, holder: UUID) -> Occ
         wall_time=event.next_wall_time,
         zone=event.execution_timezone,
         resolution=event.next_resolution,
+        handling=event.handling,
+        expires_at=advance.expires_at,
         status=OccurrenceStatus.QUEUED,
         wake_at=lease_until,
         holder=holder,
@@ -77,6 +86,9 @@ def claim_of(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim
         user_timezone=event.user_timezone,
         resource_timezone=event.resource_timezone,
         attempt=row.attempt,
+        forgiven=row.forgiven,
+        handling=row.handling,
+        expires_at=row.expires_at,
         ready_at=row.wake_at if retrying and row.wake_at else row.due_at,
     )
 
@@ -97,16 +109,25 @@ def move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[Ledg
     event.tzdata_fingerprint = advance.fingerprint
     event.updated_at = now
     event.status, event.reason = advance.status, advance.problem[:500]
-    return paused_entries([(event.id, advance)], now)
+    return advance_entries([(event.id, advance)], now)
 
 
-def paused_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> list[LedgerEntry]:
-    """Tell the ledger which events were paused because their rule failed."""
-    return [
-        facts.entry(facts.PAUSED, now, event_id, data={"reason": advance.problem})
-        for event_id, advance in advances
-        if advance.problem
-    ]
+def advance_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> list[LedgerEntry]:
+    """Tell the ledger of instants that do not fire, and of events whose rule failed."""
+    entries = []
+    for event_id, advance in advances:
+        if missed := advance.missed:
+            data = {
+                "first": missed.first.isoformat(),
+                "last": missed.last.isoformat(),
+                "count": missed.count,
+                "reason": missed.reason,
+            }
+            entries.append(facts.entry(facts.MISSED, now, event_id, data=data))
+        if advance.problem:
+            data = {"reason": advance.problem}
+            entries.append(facts.entry(facts.PAUSED, now, event_id, data=data))
+    return entries
 
 
 def iso(moment: datetime | None) -> str:

@@ -123,6 +123,10 @@ class Store(Protocol):
         """
         ...
 
+    def skip(self, claims: Sequence[Claim], *, now: datetime, reason: str) -> set[UUID]:
+        """End what was claimed and is not to begin any more; gives the ids of those ended."""
+        ...
+
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         """Wake what was parked for want of a handler of these types."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ class Draft:
     user_timezone: str
     resource_timezone: str
     on_tzdata_change: OnTzdataChange = OnTzdataChange.KEEP_WALL
+    handling: dict[str, Any] = field(default_factory=dict)
     first: Due | None = None
     floating: frozenset[str] = frozenset()
     """What the rule left to the moment of scheduling, by name, and was given just now."""
@@ -113,6 +114,7 @@ def _meet(
     event.user_timezone = draft.user_timezone
     event.resource_timezone = draft.resource_timezone
     event.on_tzdata_change = draft.on_tzdata_change.value
+    event.handling = draft.handling
     event.save(
         using=using,
         update_fields=(
@@ -123,6 +125,7 @@ def _meet(
             "user_timezone",
             "resource_timezone",
             "on_tzdata_change",
+            "handling",
         ),
     )
     retime(using, event, draft.rule, draft.first, now, actor)
@@ -146,6 +149,7 @@ def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
         draft.user_timezone,
         draft.resource_timezone,
         draft.on_tzdata_change,
+        draft.handling,
     ) and _same_rule(event.rule, draft)
 
 
@@ -158,6 +162,7 @@ def _content_of(event: ScheduledEvent) -> tuple[Any, ...]:
         event.user_timezone,
         event.resource_timezone,
         event.on_tzdata_change,
+        event.handling,
     )
 
 
@@ -176,6 +181,7 @@ def _row(draft: Draft, now: datetime) -> ScheduledEvent:
         user_timezone=draft.user_timezone,
         resource_timezone=draft.resource_timezone,
         on_tzdata_change=draft.on_tzdata_change.value,
+        handling=draft.handling,
         created_at=now,
     )
     set_due(event, draft.first, now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
 from duly.civil import zones
@@ -149,6 +149,42 @@ def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: s
         record(using, [entry])
         notify_after_commit(using, now, now, NOTIFY_WITHIN)
         return occurrence
+
+
+def replay(
+    using: str, occurrences: QuerySet[Occurrence, Occurrence], limit: int, now: datetime, actor: str
+) -> list[Occurrence]:
+    """Let occurrences that have ended be tried again; all their attempts are forgiven.
+
+    They keep their identity, and with it their idempotency key. Gives those taken, oldest
+    first; what another transaction has locked is left out.
+    """
+    with transaction.atomic(using):
+        ended = occurrences.filter(wake_at__isnull=True).order_by("due_at", "id")
+        features = connections[using].features
+        if features.has_select_for_update:
+            ended = ended.select_for_update(
+                skip_locked=features.has_select_for_update_skip_locked, of=("self",)
+            )
+        found = list(ended.defer("payload")[:limit])
+        entries = []
+        for occurrence in found:
+            data = {"from": occurrence.status, "error": occurrence.error.partition("\n")[0]}
+            occurrence.status, occurrence.reason = OccurrenceStatus.PENDING, ""
+            occurrence.wake_at, occurrence.finished_at = now, None
+            occurrence.forgiven, occurrence.expires_at = occurrence.attempt, None
+            entries.append(
+                facts.entry(
+                    facts.REPLAYED, now, occurrence.event_id, occurrence.id, actor=actor, data=data
+                )
+            )
+        Occurrence.objects.using(using).bulk_update(
+            found, ("status", "reason", "wake_at", "finished_at", "forgiven", "expires_at")
+        )
+        record(using, entries)
+        if found:
+            notify_after_commit(using, now, now, NOTIFY_WITHIN)
+        return found
 
 
 def upcoming(

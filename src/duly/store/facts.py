@@ -21,13 +21,15 @@ CANCELLED: Final = "cancelled"
 DUE: Final = "due"
 TRIGGERED: Final = "triggered"
 SKIPPED: Final = "skipped"
+MISSED: Final = "missed"
+REPLAYED: Final = "replayed"
 CLAIMED: Final = "claimed"
 STARTED: Final = "started"
 FENCED: Final = "fenced"
 RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
-# `Decision.fact` brings: succeeded, retried, died.
+# `Decision.fact` brings: succeeded, retried, snoozed, died.
 
 ENGINE: Final = "engine"
 

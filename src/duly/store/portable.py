@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.db.models import Q, QuerySet, TextField
+from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
@@ -30,8 +30,10 @@ from duly.store.births import (
     never_began,
     told,
 )
+from duly.store.deaths import announcements
 from duly.store.moves import rederived_entry, stale_event_of
 from duly.store.rows import (
+    Advance,
     Advancer,
     Claim,
     Expired,
@@ -79,7 +81,11 @@ class PortableStore:
             entries: list[LedgerEntry] = []
             claims: list[Claim] = []
             for event in events:
-                occurrence = birth(event, now, lease_until, holder)
+                moves_to = advance(due_event(event))
+                if not moves_to.fires:
+                    entries += move_on(event, moves_to, now)
+                    continue
+                occurrence = birth(event, moves_to, now, lease_until, holder)
                 data = {"due_at": iso(event.next_at), "wall_time": iso(event.next_wall_time)}
                 before = there.get((event.id, occurrence.due_at))
                 if before is not None and not never_began(before):
@@ -91,12 +97,12 @@ class PortableStore:
                     born.append(occurrence)
                     claims.append(claim_of(event, occurrence, event.payload_text))
                     entries.append(facts.entry(facts.DUE, now, event.id, occurrence.id, data=data))
-                entries += move_on(event, advance(due_event(event)), now)
+                entries += move_on(event, moves_to, now)
             self._occurrences().filter(id__in=[row.id for row in there.values()]).filter(
                 id__in=[row.id for row in born]
             ).delete()
             self._occurrences().bulk_create(born)
-            self._move(events)
+            self._events().bulk_update(events, MOVED)
             self._record(entries)
         return claims
 
@@ -133,10 +139,12 @@ class PortableStore:
             )
             expired = [
                 Expired(*row)
-                for row in lapsed.values_list("id", "event_id", "event_type", "attempt")[:limit]
+                for row in lapsed.values_list(
+                    "id", "event_id", "event_type", "attempt", "forgiven", "handling"
+                )[:limit]
             ]
             results = [Result(row.id, row.event_id, row.attempt, decide(row)) for row in expired]
-            written = self._write(results, now)
+            written = self._conclude(results, now)
         return len(written)
 
     def start(
@@ -163,7 +171,7 @@ class PortableStore:
 
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
         with self._transaction():
-            return self._write(results, now)
+            return self._conclude(results, now)
 
     def extend(
         self, held: Collection[tuple[UUID, int]], *, lease_until: datetime, holder: UUID
@@ -244,11 +252,29 @@ class PortableStore:
                 Rederived(stale_event, derive(stale_event))
                 for stale_event in (stale_event_of(event, self._latest) for event in events)
             ]
-            for event, one in zip(events, found, strict=True):
-                move_on(event, one.advance, now)
-            self._move(events)
+            pairs = zip(events, (one.advance for one in found), strict=True)
+            self._move(list(pairs), now)
             self._record(rederived_entry(one, now, reason) for one in found if one.moved)
         return found
+
+    def skip(self, claims: Sequence[Claim], *, now: datetime, reason: str) -> set[UUID]:
+        with self._transaction():
+            skipped = [
+                claim
+                for claim in claims
+                if self._held(claim.id, OccurrenceStatus.QUEUED, claim.attempt).update(
+                    status=OccurrenceStatus.SKIPPED,
+                    wake_at=None,
+                    holder=None,
+                    reason=reason,
+                    finished_at=now,
+                )
+            ]
+            self._record(
+                facts.entry(facts.SKIPPED, now, claim.event_id, claim.id, data={"reason": reason})
+                for claim in skipped
+            )
+        return {claim.id for claim in skipped}
 
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
@@ -289,8 +315,23 @@ class PortableStore:
         # The last of the schedule, and a few that may have been triggered by hand.
         return list(rows[:5])
 
-    def _move(self, events: Sequence[ScheduledEvent]) -> None:
-        self._events().bulk_update(events, MOVED)
+    def _move(self, moved: Sequence[tuple[ScheduledEvent, Advance]], now: datetime) -> None:
+        for event, advance in moved:
+            move_on(event, advance, now)
+        self._events().bulk_update([event for event, _ in moved], MOVED)
+
+    def _conclude(self, results: Sequence[Result], now: datetime) -> set[UUID]:
+        """Write outcomes, and an event for each death among them."""
+        written = self._write(results, now)
+        died = [
+            result.id
+            for result in results
+            if result.id in written and result.decision.status == OccurrenceStatus.DEAD
+        ]
+        if died:
+            dead = self._occurrences().filter(id__in=died).defer("payload")
+            self._events().bulk_create(announcements(dead, now))
+        return written
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         written = set()
@@ -301,6 +342,7 @@ class PortableStore:
                 wake_at=decision.wake_at,
                 holder=None,
                 error=decision.error,
+                forgiven=F("forgiven") + int(decision.forgiven),
                 finished_at=now if decision.wake_at is None else None,
             ):
                 written.add(result.id)

@@ -19,7 +19,7 @@ from django.db import connections
 from duly.ids import new_id
 from duly.models import ScheduledEvent
 from duly.store import facts
-from duly.store.births import iso, paused_entries
+from duly.store.births import advance_entries
 from duly.store.portable import PortableStore
 from duly.store.rows import (
     Advance,
@@ -62,17 +62,17 @@ class PostgresStore(PortableStore):
             rows = self._rows("lock_due", {"until": until, "limit": limit})
             if not rows:
                 return []
-            advances = [advance(_due_event(row)) for row in rows]
-            ids = [new_id(now) for _ in rows]
+            planned = [(row, advance(_due_event(row))) for row in rows]
+            self._move_to([(row[0], to) for row, to in planned if not to.fires], now)
+            firing = [(row, to) for row, to in planned if to.fires]
             born = self._rows(
                 "give_birth",
                 {"now": now, "lease_until": lease_until, "holder": holder}
-                | _birth_columns(rows, ids, advances),
+                | _birth_columns(firing, now),
             )
-            event_ids = [row[0] for row in rows]
-            self._record(paused_entries(zip(event_ids, advances, strict=True), now))
+            self._record(advance_entries(((row[0], to) for row, to in planned), now))
         id_of = dict(born)
-        return [_claim(row, id_of[row[0]]) for row in rows if row[0] in id_of]
+        return [_claim(row, to, id_of[row[0]]) for row, to in firing if row[0] in id_of]
 
     def claim_waking(
         self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
@@ -119,20 +119,12 @@ class PostgresStore(PortableStore):
     def zones_in_use(self) -> list[ZoneInUse]:
         return [ZoneInUse(*row) for row in self._rows("zones_in_use", {})]
 
-    def _move(self, events: Sequence[ScheduledEvent]) -> None:
-        self._rows(
-            "move",
-            {
-                "ids": [event.id for event in events],
-                "next_ats": [event.next_at for event in events],
-                "next_wall_times": [iso(event.next_wall_time) or None for event in events],
-                "next_resolutions": [event.next_resolution for event in events],
-                "fingerprints": [event.tzdata_fingerprint for event in events],
-                "statuses": [str(event.status) for event in events],
-                "reasons": [event.reason for event in events],
-                "updated_ats": [event.updated_at for event in events],
-            },
-        )
+    def _move(self, moved: Sequence[tuple[ScheduledEvent, Advance]], now: datetime) -> None:
+        self._move_to([(event.id, advance) for event, advance in moved], now)
+
+    def _move_to(self, moved: Sequence[tuple[UUID, Advance]], now: datetime) -> None:
+        if moved:
+            self._rows("move", {"now": now} | _move_columns(moved))
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         decisions = [result.decision for result in results]
@@ -146,6 +138,7 @@ class PostgresStore(PortableStore):
                 "statuses": [str(decision.status) for decision in decisions],
                 "wake_ats": [decision.wake_at for decision in decisions],
                 "errors": [decision.error for decision in decisions],
+                "forgiven": [int(decision.forgiven) for decision in decisions],
                 "facts": [decision.fact for decision in decisions],
                 "datas": [_json(facts.decision_data(decision)) for decision in decisions],
             },
@@ -164,13 +157,18 @@ class PostgresStore(PortableStore):
 def _due_event(row: tuple[Any, ...]) -> DueEvent:
     id_, rule, next_at, next_wall_time, next_resolution = row[:5]
     return DueEvent(
-        id_, json.loads(rule), next_at, datetime.fromisoformat(next_wall_time), next_resolution
+        id_,
+        json.loads(rule),
+        next_at,
+        datetime.fromisoformat(next_wall_time),
+        next_resolution,
+        json.loads(row[14]),
     )
 
 
-def _claim(row: tuple[Any, ...], id_: UUID) -> Claim:
+def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
     (event_id, _, due_at, wall_time, _, event_type, service, key, entity_type, entity_id) = row[:10]
-    payload, zone, user_timezone, resource_timezone = row[10:]
+    payload, zone, user_timezone, resource_timezone, handling = row[10:]
     return Claim(
         id=id_,
         event_id=event_id,
@@ -186,29 +184,43 @@ def _claim(row: tuple[Any, ...], id_: UUID) -> Claim:
         user_timezone=user_timezone,
         resource_timezone=resource_timezone,
         attempt=0,
+        forgiven=0,
+        handling=json.loads(handling),
+        expires_at=advance.expires_at,
         ready_at=due_at,
     )
 
 
 def _waking_claim(row: tuple[Any, ...]) -> Claim:
     columns = dict(zip(_WAKING_COLUMNS, row, strict=True))
-    return Claim(**columns | {"wall_time": datetime.fromisoformat(columns["wall_time"])})
+    read = {
+        "wall_time": datetime.fromisoformat(columns["wall_time"]),
+        "handling": json.loads(columns["handling"]),
+    }
+    return Claim(**columns | read)
 
 
 def _birth_columns(
-    rows: Sequence[tuple[Any, ...]], ids: Sequence[UUID], advances: Sequence[Advance]
+    firing: Sequence[tuple[tuple[Any, ...], Advance]], now: datetime
 ) -> dict[str, Any]:
-    dues = [advance.next_due for advance in advances]
+    rows = [row for row, _ in firing]
+    return _move_columns([(row[0], to) for row, to in firing]) | {
+        "occurrence_ids": [new_id(now) for _ in rows],
+        "expires_ats": [to.expires_at for _, to in firing],
+        "datas": [_json({"due_at": row[2].isoformat(), "wall_time": row[3]}) for row in rows],
+    }
+
+
+def _move_columns(moved: Sequence[tuple[UUID, Advance]]) -> dict[str, Any]:
+    dues = [advance.next_due for _, advance in moved]
     return {
-        "event_ids": [row[0] for row in rows],
-        "occurrence_ids": list(ids),
+        "event_ids": [event_id for event_id, _ in moved],
         "next_ats": [due.at if due else None for due in dues],
         "next_wall_times": [due.wall_time.isoformat() if due else None for due in dues],
         "next_resolutions": [resolution_text(due) if due else "" for due in dues],
-        "fingerprints": [advance.fingerprint for advance in advances],
-        "statuses": [str(advance.status) for advance in advances],
-        "reasons": [advance.problem[:500] for advance in advances],
-        "datas": [_json({"due_at": row[2].isoformat(), "wall_time": row[3]}) for row in rows],
+        "fingerprints": [advance.fingerprint for _, advance in moved],
+        "statuses": [str(advance.status) for _, advance in moved],
+        "reasons": [advance.problem[:500] for _, advance in moved],
     }
 
 

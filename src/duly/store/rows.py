@@ -10,6 +10,7 @@ from uuid import UUID
 
 from duly.civil.instants import Instant, WallTime
 from duly.civil.resolve import Due, Resolution
+from duly.policy.catch_up import Missed
 from duly.policy.outcome import Decision
 from duly.policy.states import EventStatus, OnTzdataChange
 
@@ -24,6 +25,8 @@ class DueEvent:
     due_at: datetime
     wall_time: datetime
     resolution: str
+    handling: Any
+    """The JSON form of its policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,12 @@ class Advance:
     """Of the zone data that `next_due` was derived with."""
     problem: str = ""
     """Not empty: the rule could not be evaluated; the event is paused with this reason."""
+    fires: bool = True
+    """Whether the present instant is born; otherwise the event only moves on."""
+    missed: Missed | None = None
+    """The instants that do not fire, for the ledger."""
+    expires_at: datetime | None = None
+    """When it is too late to begin the occurrence."""
 
     @property
     def status(self) -> EventStatus:
@@ -110,6 +119,12 @@ class Claim:
     resource_timezone: str
     attempt: int
     """Attempts begun so far. Starting one makes it that attempt's number, the fencing token."""
+    forgiven: int
+    """How many of these do not count: snoozed, or before a replay."""
+    handling: Any
+    """The JSON form of its event's policies, as they were when it was born."""
+    expires_at: datetime | None
+    """When it is too late to begin."""
     ready_at: datetime
     """When it may start: its due instant, or the end of a retry's wait."""
 
@@ -122,6 +137,8 @@ class Expired:
     event_id: UUID
     event_type: str
     attempt: int
+    forgiven: int
+    handling: Any
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 
 from django.db import connections
 
-from duly.engine.execute import Attempt, run
+from duly.engine.execute import Attempt
 from duly.engine.executors.base import Ended
+from duly.policy.outcome import Outcome
 
 
 class ThreadExecutor:
@@ -17,8 +19,9 @@ class ThreadExecutor:
     `concurrent.futures` joins its threads when the interpreter ends, and would wait for it.
     """
 
-    def __init__(self, slots: int, ended: Ended) -> None:
+    def __init__(self, slots: int, ended: Ended, run: Callable[[Attempt], Outcome]) -> None:
         self._slots = slots
+        self._run_one = run
         self._ended = ended
         self._busy = 0
         self._lock = threading.Lock()
@@ -46,7 +49,7 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         while (attempt := self._work.get()) is not None:
-            outcome = run(attempt)
+            outcome = self._run_one(attempt)
             close_connections()
             with self._lock:
                 self._busy -= 1

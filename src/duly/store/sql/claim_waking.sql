@@ -22,6 +22,7 @@ WITH ready AS (
 )
 SELECT c.id, c.event_id, c.event_type, c.service, e.key, e.entity_type, e.entity_id, c.payload,
        c.due_at, c.wall_time, c.zone, e.user_timezone, e.resource_timezone, c.attempt,
+       c.forgiven, c.handling::text, c.expires_at,
        CASE WHEN c.old_status = 'pending' THEN c.old_wake_at ELSE c.due_at END
 FROM claimed c JOIN duly_scheduledevent e ON e.id = c.event_id
 ORDER BY c.old_wake_at

@@ -5,8 +5,9 @@ WITH given AS (
     SELECT *
     FROM unnest(
         %(ids)s::uuid[], %(event_ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
-        %(wake_ats)s::timestamptz[], %(errors)s::text[], %(facts)s::text[], %(datas)s::jsonb[]
-    ) AS g (id, event_id, attempt, status, wake_at, error, fact, data)
+        %(wake_ats)s::timestamptz[], %(errors)s::text[], %(facts)s::text[], %(datas)s::jsonb[],
+        %(forgiven)s::int[]
+    ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven)
 ), held AS (
     SELECT o.id
     FROM duly_occurrence o JOIN given g ON g.id = o.id
@@ -16,6 +17,7 @@ WITH given AS (
 ), written AS (
     UPDATE duly_occurrence o
     SET status = g.status, wake_at = g.wake_at, holder = NULL, error = g.error,
+        forgiven = o.forgiven + g.forgiven,
         finished_at = CASE WHEN g.wake_at IS NULL THEN %(now)s::timestamptz END
     FROM given g JOIN held h ON h.id = g.id
     WHERE o.id = g.id

@@ -7,21 +7,24 @@ WITH given AS (
     FROM unnest(
         %(event_ids)s::uuid[], %(occurrence_ids)s::uuid[], %(next_ats)s::timestamptz[],
         %(next_wall_times)s::text[], %(next_resolutions)s::text[], %(fingerprints)s::text[],
-        %(statuses)s::text[], %(reasons)s::text[], %(datas)s::jsonb[]
+        %(statuses)s::text[], %(reasons)s::text[], %(datas)s::jsonb[],
+        %(expires_ats)s::timestamptz[]
     ) AS g (event_id, occurrence_id, next_at, next_wall_time, next_resolution, fingerprint,
-            status, reason, data)
+            status, reason, data, expires_at)
 ), born AS (
     INSERT INTO duly_occurrence
-        (id, event_id, service, event_type, payload, due_at, wall_time, zone, resolution,
-         status, attempt, wake_at, holder, reason, error, created_at)
-    SELECT g.occurrence_id, e.id, e.service, e.event_type, e.payload, e.next_at,
+        (id, event_id, service, event_type, payload, handling, due_at, wall_time, zone,
+         resolution, status, attempt, forgiven, wake_at, expires_at, holder, reason, error,
+         created_at)
+    SELECT g.occurrence_id, e.id, e.service, e.event_type, e.payload, e.handling, e.next_at,
            e.next_wall_time, e.execution_timezone, e.next_resolution,
-           'queued', 0, %(lease_until)s, %(holder)s, '', '', %(now)s
+           'queued', 0, 0, %(lease_until)s, g.expires_at, %(holder)s, '', '', %(now)s
     FROM given g JOIN duly_scheduledevent e ON e.id = g.event_id
     ON CONFLICT (event_id, due_at) DO UPDATE
     SET status = 'queued', wake_at = excluded.wake_at, holder = excluded.holder, reason = '',
         finished_at = NULL, service = excluded.service, event_type = excluded.event_type,
-        payload = excluded.payload
+        payload = excluded.payload, handling = excluded.handling,
+        expires_at = excluded.expires_at
     WHERE duly_occurrence.status = 'cancelled' AND duly_occurrence.attempt = 0
     RETURNING id, event_id
 ), moved AS (

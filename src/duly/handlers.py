@@ -1,0 +1,23 @@
+"""Handlers of duly's own events."""
+
+from __future__ import annotations
+
+from duly import registry
+from duly.conf import config
+from duly.models import Occurrence
+from duly.registry import handler
+from duly.signals import occurrence_died
+from duly.store.deaths import EVENT_TYPE
+
+
+@handler(EVENT_TYPE)
+def tell_of_a_death(told: registry.Occurrence) -> None:
+    """Call the handler's own `on_dead`, and send the signal."""
+    rows = Occurrence.objects.using(config().database)
+    dead = rows.filter(id=told.payload["occurrence_id"]).first()
+    if dead is None:
+        return  # Pruned since.
+    found = registry.find(dead.event_type)
+    if found is not None and found.on_dead is not None:
+        found.on_dead(dead)
+    occurrence_died.send(sender=Occurrence, occurrence=dead)
