@@ -45,6 +45,9 @@ class Occurrence:
     """1 on the first attempt; also the fencing token."""
     deadline: datetime
     """When this attempt's time is up (aware, UTC, on the database's clock)."""
+    asked_to_stop: Callable[[], bool]
+    """Says whether a newer occurrence of the event waits for this one to stop, under
+    `overlap="cancel_other"`; a long handler asks it now and then."""
 
     @property
     def idempotency_key(self) -> str:

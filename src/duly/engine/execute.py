@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import traceback
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from duly.policy.outcome import (
 from duly.policy.retry import Retry, Snooze
 from duly.registry import Occurrence, Registration
 from duly.store.contract import Store
+from duly.store.overlaps import is_exclusive
 from duly.store.rows import Claim, Result
 
 # Enough for the frames that matter; a recursion error would bring a megabyte.
@@ -48,6 +50,12 @@ class Attempt:
     """On the monotonic clock, in seconds."""
     ends_at: datetime
     """The same on the database's clock, for the handler to know."""
+    asked_to_stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether others of its event may wait for its end."""
+        return is_exclusive(self.claim.handling)
 
 
 def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
@@ -76,7 +84,9 @@ def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
             attempt.registration.function(occurrence_of(attempt))
             claim, now = attempt.claim, clock.now(store.using)
             decision = decide(Succeeded(), attempt.number, attempt.retry, now, random.random)
-            result = Result(claim.id, claim.event_id, attempt.number, decision)
+            result = Result(
+                claim.id, claim.event_id, attempt.number, decision, attempt.is_exclusive
+            )
             if not store.finish([result], now=now):
                 raise _Fenced
     except _Fenced:
@@ -135,6 +145,7 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         resource_timezone=claim.resource_timezone,
         attempt=attempt.number,
         deadline=attempt.ends_at,
+        asked_to_stop=attempt.asked_to_stop.is_set,
     )
 
 

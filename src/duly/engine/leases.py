@@ -112,6 +112,12 @@ class Leases:
             if attempt.deadline <= now:
                 self.end(attempt, TimedOut(attempt.timeout))
 
+    def _pass_on_requests(self) -> None:
+        """Tell attempts that a newer occurrence of their event asks them to stop."""
+        asked = {one.claim.id: one for one in self.running() if one.is_exclusive}
+        for id_ in self._store.asked_to_stop(asked) if asked else ():
+            asked[id_].asked_to_stop.set()
+
     def _beat(self) -> None:
         running = {(attempt.claim.id, attempt.number) for attempt in self.running()}
         held = running | set(self._held())
@@ -124,6 +130,7 @@ class Leases:
             connections[self._store.using].close()
             emit("engine.faulted", part="leases", error=repr(error), wait_seconds=0)
             return
+        self._pass_on_requests()
         lost = {id_ for id_, _ in held} - kept
         # Some of these have simply ended between the question and the answer.
         self._lost(lost)

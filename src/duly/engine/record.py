@@ -109,6 +109,7 @@ class Recorder:
                             now,
                             random.random,
                         ),
+                        ended.attempt.is_exclusive,
                     )
                     for ended in batch
                 ]

@@ -41,7 +41,12 @@ MOVES: dict[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
         }
     ),
     OccurrenceStatus.RUNNING: frozenset(
-        {OccurrenceStatus.SUCCEEDED, OccurrenceStatus.PENDING, OccurrenceStatus.DEAD}
+        {
+            OccurrenceStatus.SUCCEEDED,
+            OccurrenceStatus.PENDING,
+            OccurrenceStatus.DEAD,
+            OccurrenceStatus.CANCELLED,  # overlap="terminate_other"
+        }
     ),
     OccurrenceStatus.PENDING: frozenset({OccurrenceStatus.QUEUED, OccurrenceStatus.CANCELLED}),
     # Whatever has ended may be replayed.

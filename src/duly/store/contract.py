@@ -127,6 +127,10 @@ class Store(Protocol):
         """End what was claimed and is not to begin any more; gives the ids of those ended."""
         ...
 
+    def asked_to_stop(self, ids: Collection[UUID]) -> set[UUID]:
+        """Find which running occurrences a newer one of their event asks to stop."""
+        ...
+
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         """Wake what was parked for want of a handler of these types."""
         ...

@@ -32,6 +32,7 @@ from duly.store.births import (
 )
 from duly.store.deaths import announcements
 from duly.store.moves import rederived_entry, stale_event_of
+from duly.store.overlaps import CANCEL_ASKED, is_exclusive, may_begin, wake_next
 from duly.store.rows import (
     Advance,
     Advancer,
@@ -143,7 +144,10 @@ class PortableStore:
                     "id", "event_id", "event_type", "attempt", "forgiven", "handling"
                 )[:limit]
             ]
-            results = [Result(row.id, row.event_id, row.attempt, decide(row)) for row in expired]
+            results = [
+                Result(row.id, row.event_id, row.attempt, decide(row), is_exclusive(row.handling))
+                for row in expired
+            ]
             written = self._conclude(results, now)
         return len(written)
 
@@ -151,6 +155,7 @@ class PortableStore:
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
     ) -> set[UUID]:
         with self._transaction():
+            claims = self._those_that_may_begin(claims, now)
             began = [
                 claim
                 for claim in claims
@@ -276,6 +281,10 @@ class PortableStore:
             )
         return {claim.id for claim in skipped}
 
+    def asked_to_stop(self, ids: Collection[UUID]) -> set[UUID]:
+        rows = self._occurrences().filter(id__in=list(ids), reason=CANCEL_ASKED)
+        return set(rows.values_list("id", flat=True))
+
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
         with self._transaction():
@@ -320,9 +329,25 @@ class PortableStore:
             move_on(event, advance, now)
         self._events().bulk_update([event for event, _ in moved], MOVED)
 
+    def _those_that_may_begin(self, claims: Sequence[Claim], now: datetime) -> list[Claim]:
+        """Leave out what must wait for another occurrence of its event."""
+        # In the order of their events, so that no two batches can wait for each other.
+        exclusive = sorted(
+            (claim for claim in claims if is_exclusive(claim.handling)),
+            key=lambda claim: (claim.event_id, claim.due_at),
+        )
+        stopped = {claim.id for claim in exclusive if not may_begin(self.using, claim, now)}
+        return [claim for claim in claims if claim.id not in stopped]
+
     def _conclude(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         """Write outcomes, and an event for each death among them."""
         written = self._write(results, now)
+        if ended := {
+            result.event_id
+            for result in results
+            if result.exclusive and result.id in written and result.decision.wake_at is None
+        }:
+            wake_next(self.using, ended, now)
         died = [
             result.id
             for result in results

@@ -20,6 +20,7 @@ from duly.ids import new_id
 from duly.models import ScheduledEvent
 from duly.store import facts
 from duly.store.births import advance_entries
+from duly.store.overlaps import is_exclusive
 from duly.store.portable import PortableStore
 from duly.store.rows import (
     Advance,
@@ -91,6 +92,16 @@ class PostgresStore(PortableStore):
 
     def start(
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
+    ) -> set[UUID]:
+        if any(is_exclusive(claim.handling) for claim in claims):
+            with self._transaction():
+                return self._begin(
+                    self._those_that_may_begin(claims, now), now, lease_until, holder
+                )
+        return self._begin(claims, now, lease_until, holder)
+
+    def _begin(
+        self, claims: Sequence[Claim], now: datetime, lease_until: datetime, holder: UUID
     ) -> set[UUID]:
         return self._ids(
             "start",

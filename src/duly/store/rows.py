@@ -149,6 +149,8 @@ class Result:
     event_id: UUID
     attempt: int
     decision: Decision
+    exclusive: bool = False
+    """Whether others of its event may wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
