@@ -244,6 +244,15 @@ def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrenc
     raise EventConflict(f"occurrence {id_} is {status}: only one that has ended can be replayed")
 
 
+def find_occurrence(occurrence: UUID | str) -> Occurrence:
+    """Find an occurrence by its id. Raises EventNotFound."""
+    id_ = _occurrence_id(occurrence)
+    found = Occurrence.objects.using(config().database).filter(id=id_).first()
+    if found is None:
+        raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
+    return found
+
+
 def replay_dead(  # noqa: PLR0913 - each narrows the choice
     *,
     event_type: str | None = None,

@@ -158,6 +158,36 @@ def _cancel(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
 
+def _add_dead_filters(verb: ArgumentParser) -> None:
+    verb.add_argument("--type", metavar="TYPE", help="only of this event type")
+    verb.add_argument("--service", metavar="NAME", help="only of this service")
+    _add_entity(verb)
+    verb.add_argument("--error", metavar="TEXT", help="only where the error holds this")
+    verb.add_argument("--start", metavar="TIME", help="due from then on; ISO 8601 with offset")
+    verb.add_argument("--end", metavar="TIME", help="due before then")
+
+
+def _dead(verb: ArgumentParser) -> None:
+    verb.add_argument("occurrence", metavar="ID", nargs="?", help="tell the life of this one")
+    _add_dead_filters(verb)
+    _add_count(verb, 50)
+
+
+def _replay(verb: ArgumentParser) -> None:
+    verb.add_argument("occurrence", metavar="ID", nargs="?", help="this one, however it ended")
+    verb.add_argument("--all", action="store_true", help="everything that is dead")
+    _add_dead_filters(verb)
+    _add_count(verb, 1000)
+    _add_dry_run(verb)
+
+
+def _slo(verb: ArgumentParser) -> None:
+    verb.add_argument("--window", default="24h", metavar="SPAN", help="how far back (24h)")
+    verb.add_argument(
+        "--share", type=float, default=99.9, metavar="PERCENT", help="within 1 min (99.9)"
+    )
+
+
 def _convert(verb: ArgumentParser) -> None:
     verb.add_argument(
         "moment", metavar="TIME", help="civil time with --tz, or ISO 8601 with offset"
@@ -241,5 +271,8 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "convert": ("show one moment in many time zones", "", _convert),
     "validate": ("say what differs between two time zones, and what is wrong", "", _validate),
     "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
+    "dead": ("list what died, or tell the life of one occurrence", "", _dead),
+    "replay": ("run again what has ended, under the same idempotency key", "", _replay),
+    "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

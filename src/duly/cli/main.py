@@ -14,7 +14,9 @@ from duly.cli.tables import visible
 from duly.errors import DulyError, EventConflict, EventNotFound
 
 STANDALONE = "duly.service.settings"
-NEED_TABLES = frozenset({"run", "schedule", "upcoming", "cancel", "explain", "tzdata"})
+NEED_TABLES = frozenset(
+    {"run", "schedule", "upcoming", "cancel", "explain", "tzdata", "dead", "replay", "slo"}
+)
 
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -85,7 +87,7 @@ def _prepare(options: Namespace) -> None:
 
     if module == STANDALONE:
         standalone.check()
-        if options.verb in NEED_TABLES:
+        if options.verb not in WITHOUT_TABLES:
             standalone.create_tables()
 
 

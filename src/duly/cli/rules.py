@@ -79,7 +79,7 @@ def _terms(options: Namespace) -> dict[str, Any]:
     if options.max is not None:
         terms["max_occurrences"] = options.max
     if options.jitter:
-        terms["jitter"] = _jitter(options.jitter)
+        terms["jitter"] = read_span("--jitter", options.jitter)
     if any(getattr(options, name) for name in _CALENDAR):
         terms["calendar"] = _calendar(options)
     if options.on_closed:
@@ -102,9 +102,10 @@ def _listed(text: str | None) -> list[str]:
     return [item.strip() for item in (text or "").split(",") if item.strip()]
 
 
-def _jitter(text: str) -> timedelta:
+def read_span(option: str, text: str) -> timedelta:
+    """Read a span of time such as 90s, 1h30m or PT5M. Raises InvalidRule naming the option."""
     if not (_SPANS.fullmatch(text) or _DURATION.fullmatch(text)):
-        raise InvalidRule(f"--jitter must be a span such as 90s, 5m or PT5M, got {text!r:.60}")
+        raise InvalidRule(f"{option} must be a span such as 90s, 5m or PT5M, got {text!r:.60}")
     return _interval(text)
 
 
