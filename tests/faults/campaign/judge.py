@@ -1,0 +1,146 @@
+"""What the two logs say: what was acknowledged, and what had an effect."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# Clocks of one machine, read by two processes one after the other.
+CLOCK_SECONDS = 0.001
+TYPES_WITHOUT_SUCCESS = ("hopeless",)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that was broken, from when to when."""
+
+    name: str
+    begun: float
+    healed: float
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found; a campaign passes where every list of violations is empty."""
+
+    acknowledged: int = 0
+    effects: int = 0
+    lost: list[str] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+    phantoms: list[str] = field(default_factory=list)
+    after_cancel: list[str] = field(default_factory=list)
+    unmarked_duplicates: list[str] = field(default_factory=list)
+    atomic_duplicates: list[str] = field(default_factory=list)
+    ledger_disagrees: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    marked_duplicates: int = 0
+    """Effects beyond the first of a key, each under a higher attempt number."""
+    worst_recovery: float = 0.0
+    """Seconds from the end of a fault to the last effect that it had delayed."""
+    quiet_lateness: list[float] = field(default_factory=list)
+    """Seconds, of first effects due while nothing was broken."""
+
+    @property
+    def violations(self) -> dict[str, int]:
+        """Count what must not be."""
+        names = (
+            "lost",
+            "early",
+            "phantoms",
+            "after_cancel",
+            "unmarked_duplicates",
+            "atomic_duplicates",
+            "ledger_disagrees",
+            "unfinished",
+            "late",
+        )
+        return {name: len(getattr(self, name)) for name in names}
+
+    @property
+    def passed(self) -> bool:
+        """Whether enough was judged, and nothing was wrong."""
+        return self.acknowledged > 0 and not any(self.violations.values())
+
+
+def judge(
+    acks: Iterable[dict[str, Any]],
+    effects: Iterable[dict[str, Any]],
+    atomic: Iterable[tuple[str, int, float]],
+    faults: Sequence[Fault],
+    *,
+    bound: float,
+) -> Verdict:
+    """Compare what was acknowledged with what had an effect.
+
+    atomic: (key, attempt, at) of effects in duly's database.
+    bound: seconds within which an effect follows its due instant, or the end of whatever
+        fault lay between.
+    """
+    verdict = Verdict()
+    due: dict[str, float] = {}
+    types: dict[str, str] = {}
+    maybe: set[str] = set()
+    cancelled: dict[str, float] = {}
+    for ack in acks:
+        if ack["op"] == "schedule":
+            due[ack["key"]], types[ack["key"]] = ack["due"], ack["type"]
+        elif ack["op"] == "cancel":
+            cancelled[ack["key"]] = ack["at"]
+        elif ack["op"] == "unsure":
+            # The connection broke under the call: it may have been done, or not.
+            maybe.add(ack["event_id"])
+    by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for effect in effects:
+        by_key[effect["key"]].append(effect)
+    for key, attempt, at in atomic:
+        by_key[key].append({"key": key, "attempt": attempt, "at": at, "type": "atomic"})
+    verdict.acknowledged = len(due)
+    verdict.effects = sum(map(len, by_key.values()))
+    _judge_acknowledged(verdict, due, types, cancelled, by_key, faults, bound)
+    for key, found in by_key.items():
+        if key not in due and key.partition(":")[0] not in maybe:
+            verdict.phantoms.append(key)
+        _judge_duplicates(verdict, key, found)
+    return verdict
+
+
+def _judge_acknowledged(
+    verdict: Verdict,
+    due: dict[str, float],
+    types: dict[str, str],
+    cancelled: dict[str, float],
+    by_key: dict[str, list[dict[str, Any]]],
+    faults: Sequence[Fault],
+    bound: float,
+) -> None:
+    for key, due_at in due.items():
+        found = by_key.get(key, [])
+        if key in cancelled:
+            verdict.after_cancel += [key for one in found if one["at"] > cancelled[key]]
+            continue
+        if not found:
+            verdict.lost.append(f"{types[key]} {key}")
+            continue
+        first = min(one["at"] for one in found)
+        if first < due_at - CLOCK_SECONDS:
+            verdict.early.append(f"{key} by {due_at - first:.3f} s")
+        between = [fault for fault in faults if fault.begun <= first and fault.healed >= due_at]
+        healed = max([due_at, *(fault.healed for fault in between)])
+        if first > healed + bound:
+            verdict.late.append(f"{types[key]} {key} by {first - due_at:.1f} s")
+        if between:
+            verdict.worst_recovery = max(verdict.worst_recovery, first - healed)
+        else:
+            verdict.quiet_lateness.append(first - due_at)
+
+
+def _judge_duplicates(verdict: Verdict, key: str, found: list[dict[str, Any]]) -> None:
+    attempts = Counter(one["attempt"] for one in found)
+    if any(count > 1 for count in attempts.values()):
+        verdict.unmarked_duplicates.append(key)
+    if len(found) > 1 and found[0]["type"] == "atomic":
+        verdict.atomic_duplicates.append(key)
+    verdict.marked_duplicates += len(attempts) - 1

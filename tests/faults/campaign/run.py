@@ -1,0 +1,224 @@
+"""Direct a campaign: `python -m tests.faults.campaign.run --seed 7 --events 20000 --faults 30`.
+
+Exit code 0 only where nothing was lost, early, doubled unmarked, out of nowhere or after a
+cancel, and enough was judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from duly.testing.servers import PostgresServer
+from tests.faults.campaign import injections, logs
+from tests.faults.campaign.injections import LEASE_SECONDS, Site
+from tests.faults.campaign.judge import Fault, Verdict, judge
+from tests.faults.campaign.proxy import Proxy
+
+ENGINES = 3
+# An effect follows the end of a fault within a lease and a second, and a retry's wait.
+BOUND_SECONDS = LEASE_SECONDS + 1.0
+SETTLE_SECONDS = 60.0
+TABLE = "CREATE TABLE campaign_effect (key text, attempt integer, at double precision)"
+_LIVE = "SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL"
+_DUE = "SELECT count(*) FROM duly_scheduledevent WHERE next_at IS NOT NULL"
+_ATOMIC = "SELECT key, attempt, at FROM campaign_effect"
+_STARTED = """
+SELECT o.event_id, o.due_at, o.attempt,
+       (SELECT count(*) FROM duly_ledgerentry l
+        WHERE l.occurrence_id = o.id AND l.event_id = o.event_id AND l.fact = 'started')
+FROM duly_occurrence o
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What is to be done."""
+
+    seed: int
+    events: int
+    faults: int
+    seconds: float
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    verdict: Verdict
+    faults: list[Fault]
+    kill_points: Counter[str]
+
+
+def direct(campaign: Campaign) -> Outcome:
+    """Run it from beginning to end."""
+    os.environ[logs.ORIGIN_VARIABLE] = str(time.time() - time.clock_gettime(time.CLOCK_MONOTONIC))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="duly-campaign-")))
+        site = _site(campaign, folder, stack)
+        stack.callback(site.end)
+        _migrate(site)
+        for _ in range(ENGINES):
+            site.start_engine()
+        load = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.faults.campaign.workload"),
+                *(str(campaign.seed), str(campaign.events), str(campaign.seconds)),
+            ],
+            env=site.environment,
+        )
+        faults = _break_things(campaign, site)
+        assert load.wait(300) == 0, "the load did not come to its end"
+        _settle(site)
+        site.end()
+        return _judged(site, faults)
+
+
+def _site(campaign: Campaign, folder: Path, stack: ExitStack) -> Site:
+    if campaign.database == "sqlite":
+        return Site(f"sqlite:///{folder / 'duly.sqlite3'}", folder, None, None)
+    server = stack.enter_context(PostgresServer(durable=True))
+    proxy = Proxy(server.port)
+    stack.callback(proxy.close)
+    return Site(server.url, folder, server, proxy)
+
+
+def _migrate(site: Site) -> None:
+    command = "import django; django.setup(); from django.core.management import call_command;"
+    command += "call_command('migrate', verbosity=0)"
+    environment = site.environment | {"DULY_HANDLERS": ""}
+    subprocess.run([sys.executable, "-c", command], env=environment, check=True)
+    _execute(site, TABLE)
+
+
+def _break_things(campaign: Campaign, site: Site) -> list[Fault]:
+    """Break one thing after the other, spread over the time in which events come due."""
+    dice = random.Random(campaign.seed)
+    kinds = injections.ON_POSTGRES if site.server is not None else injections.EVERYWHERE
+    begun, faults = time.monotonic(), []
+    for number in range(campaign.faults):
+        at = begun + 2 + campaign.seconds * number / campaign.faults
+        time.sleep(max(0.0, at - time.monotonic()))
+        inject = kinds[number % len(kinds)] if number < len(kinds) else dice.choice(kinds)
+        started = logs.now()
+        inject(site, dice)
+        faults.append(Fault(inject.__name__, started, logs.now()))
+        site.reap()
+        while len(site.engines) < ENGINES:
+            site.start_engine()
+    return faults
+
+
+def _settle(site: Site) -> None:
+    """Wait until nothing is left to do."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while _value(site, _LIVE) or _value(site, _DUE):
+        if time.monotonic() > end:
+            return
+        site.reap()
+        while len(site.engines) < ENGINES:
+            site.start_engine()
+        time.sleep(0.5)
+
+
+def _judged(site: Site, faults: list[Fault]) -> Outcome:
+    acks = list(logs.lines(site.directory, "acks"))
+    unsure = {ack["key"] for ack in acks if ack["op"] == "maybe_cancelled"}
+    effects = list(logs.lines(site.directory, "effects"))
+    verdict = judge(
+        [ack for ack in acks if ack.get("key") not in unsure],
+        [effect for effect in effects if effect["key"] not in unsure],
+        [
+            row
+            for row in _rows(site, "SELECT key, attempt, at FROM campaign_effect")
+            if row[0] not in unsure
+        ],
+        faults,
+        bound=BOUND_SECONDS,
+    )
+    if left := _value(site, _LIVE) + _value(site, _DUE):
+        verdict.unfinished.append(f"{left} rows")
+    for event_id, due_at, attempt, started in _rows(site, _STARTED):
+        if attempt != started:
+            verdict.ledger_disagrees.append(f"{event_id} {due_at}: {attempt} and {started}")
+    points = Counter(
+        line["point"].rpartition(":")[0] for line in logs.lines(site.directory, "failpoints")
+    )
+    return Outcome(verdict, faults, dict(points))
+
+
+def _rows(site: Site, statement: str) -> list[Any]:
+    if site.server is None:
+        path = site.url.removeprefix("sqlite:///")
+        with sqlite3.connect(path, timeout=20) as connection:
+            return connection.execute(statement).fetchall()
+    with psycopg.connect(site.url) as connection:
+        return connection.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+
+
+def _value(site: Site, statement: str) -> int:
+    return int(_rows(site, statement)[0][0])
+
+
+def _execute(site: Site, statement: str) -> None:
+    if site.server is None:
+        with sqlite3.connect(site.url.removeprefix("sqlite:///")) as connection:
+            connection.execute(statement)
+        return
+    with psycopg.connect(site.url, autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+def told(campaign: Campaign, outcome: Outcome) -> str:
+    """Say what came of it, in lines."""
+    verdict = outcome.verdict
+    lines = [
+        f"seed {campaign.seed}, {campaign.database}: {verdict.acknowledged} occurrences "
+        f"acknowledged, {verdict.effects} effects, {len(outcome.faults)} faults",
+        f"faults: {json.dumps(Counter(fault.name for fault in outcome.faults))}",
+        f"killed at: {json.dumps(outcome.kill_points)}",
+        f"violations: {json.dumps(verdict.violations)}",
+        f"marked duplicates: {verdict.marked_duplicates}; slowest recovery: "
+        f"{verdict.worst_recovery:.2f} s after a fault",
+    ]
+    quiet = sorted(verdict.quiet_lateness)
+    if quiet:
+        middle, high = quiet[len(quiet) // 2], quiet[int(len(quiet) * 0.99)]
+        lines.append(f"lateness while nothing was broken: p50 {middle:.4f} s, p99 {high:.4f} s")
+    for name in verdict.violations:
+        lines += [f"{name}: {one}" for one in getattr(verdict, name)[:5]]
+    return "\n".join([*lines, "PASS" if verdict.passed else "FAIL"])
+
+
+def main() -> int:
+    """Run the campaign that the command line describes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--faults", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
+    campaign = Campaign(**vars(parser.parse_args()))
+    print(f"seed {campaign.seed}", flush=True)
+    outcome = direct(campaign)
+    print(told(campaign, outcome))
+    return 0 if outcome.verdict.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The load: schedules and cancels through the public API, and notes what was acknowledged.
+
+Runs as a process: `python -m tests.faults.campaign.workload SEED EVENTS SECONDS`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.db import Error, connections, transaction  # noqa: E402
+
+import duly  # noqa: E402
+from duly import At, Every, NewEvent  # noqa: E402
+from tests.faults.campaign import logs  # noqa: E402
+
+# Of 100 events, so many are of each type.
+SHARES = {
+    "plain": 55, "steady": 15, "atomic": 18, "flaky": 5, "hanging": 1, "deadly": 1, "hopeless": 5,
+}  # fmt: skip
+CANCELLED_SHARE = 0.05
+BATCH = 50
+WAIT_SECONDS = 0.2
+RECURRING = 5
+
+
+def main(seed: int, events: int, seconds: float) -> None:
+    """Schedule `events`, due over `seconds` from now; some are cancelled again."""
+    dice = random.Random(seed)
+    directory = Path(os.environ[logs.DIRECTORY_VARIABLE])
+    log = logs.Log(directory, "acks")
+    begun = logs.now()
+    _recur(log, begun, seconds)
+    left = events
+    while left:
+        count = min(BATCH, left)
+        left -= count
+        # So far ahead of its instant that some are scheduled for now, and some for later.
+        passed = (events - left) / events
+        after = begun + passed * seconds
+        stored = _scheduled(log, list(_drawn(dice, count, after)))
+        _cancel_some(log, dice, stored)
+        time.sleep(max(0.0, after - 2.0 - logs.now()))
+
+
+def _drawn(dice: random.Random, count: int, after: float) -> Iterator[NewEvent]:
+    types = dice.choices(list(SHARES), weights=list(SHARES.values()), k=count)
+    # A storm: everything at one instant.
+    storm = dice.random() < 0.05
+    for event_type in types:
+        at = after + (1.0 if storm else dice.uniform(0.0, 4.0))
+        due = datetime.fromtimestamp(at, UTC)
+        yield NewEvent(event_type, At.instant(due), payload=dice.choice([0, 0, 0, 0.01, 0.05]))
+
+
+def _scheduled(log: logs.Log, new: list[NewEvent]) -> list[Any]:
+    while True:
+        stored: list[Any] = []
+        try:
+            with transaction.atomic():
+                stored = duly.schedule_events(new)
+        except Error:
+            # Perhaps it was committed, and only the answer got lost. Scheduled again it is
+            # another event: those of the first try may fire, and need not.
+            for event in stored:
+                log.write(op="unsure", event_id=str(event.id))
+            connections.close_all()
+            time.sleep(WAIT_SECONDS)
+            continue
+        for event in stored:
+            log.write(
+                op="schedule",
+                key=f"{event.id}:{event.next_at.isoformat()}",
+                type=event.event_type,
+                due=event.next_at.timestamp(),
+                at=logs.now(),
+            )
+        return stored
+
+
+def _cancel_some(log: logs.Log, dice: random.Random, stored: list[Any]) -> None:
+    for event in dice.sample(stored, int(len(stored) * CANCELLED_SHARE)):
+        try:
+            answer = duly.cancel_event(event.id)
+        except Error:
+            connections.close_all()
+            # Not acknowledged: it may fire, and need not.
+            log.write(op="maybe_cancelled", key=f"{event.id}:{event.next_at.isoformat()}")
+            continue
+        if answer.status == "done":
+            key = f"{event.id}:{event.next_at.isoformat()}"
+            log.write(op="cancel", key=key, at=logs.now())
+
+
+def _recur(log: logs.Log, begun: float, seconds: float) -> None:
+    """A few events that are due every second, none of whose firings may be missing."""
+    anchor = datetime.fromtimestamp(begun + 2, UTC).replace(microsecond=0)
+    firings = min(1000, int(seconds))
+    for _ in range(RECURRING):
+        rule = Every(timedelta(seconds=1), anchor=anchor, start=anchor, max_occurrences=firings)
+        stored = duly.schedule_event(
+            "steady", rule, catch_up="all", catch_up_limit=1000, catch_up_window=timedelta(hours=1)
+        )
+        for count in range(1, firings + 1):
+            due = anchor + timedelta(seconds=count)
+            log.write(
+                op="schedule",
+                key=f"{stored.id}:{due.isoformat()}",
+                type="steady",
+                due=due.timestamp(),
+                at=logs.now(),
+            )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
