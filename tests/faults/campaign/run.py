@@ -159,7 +159,7 @@ def _judged(site: Site, faults: list[Fault]) -> Outcome:
     points = Counter(
         line["point"].rpartition(":")[0] for line in logs.lines(site.directory, "failpoints")
     )
-    return Outcome(verdict, faults, dict(points))
+    return Outcome(verdict, faults, points)
 
 
 def _rows(site: Site, statement: str) -> list[Any]:
@@ -168,7 +168,7 @@ def _rows(site: Site, statement: str) -> list[Any]:
         with sqlite3.connect(path, timeout=20) as connection:
             return connection.execute(statement).fetchall()
     with psycopg.connect(site.url) as connection:
-        return connection.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+        return connection.execute(statement).fetchall()
 
 
 def _value(site: Site, statement: str) -> int:
@@ -181,7 +181,7 @@ def _execute(site: Site, statement: str) -> None:
             connection.execute(statement)
         return
     with psycopg.connect(site.url, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
 
 
 def told(campaign: Campaign, outcome: Outcome) -> str:

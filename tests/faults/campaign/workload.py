@@ -80,12 +80,21 @@ def _scheduled(log: logs.Log, new: list[NewEvent]) -> list[Any]:
         for event in stored:
             log.write(
                 op="schedule",
-                key=f"{event.id}:{event.next_at.isoformat()}",
+                key=_key(event),
                 type=event.event_type,
-                due=event.next_at.timestamp(),
+                due=_due(event).timestamp(),
                 at=logs.now(),
             )
         return stored
+
+
+def _key(event: Any) -> str:
+    return f"{event.id}:{_due(event).isoformat()}"
+
+
+def _due(event: Any) -> datetime:
+    due: datetime = event.next_at
+    return due
 
 
 def _cancel_some(log: logs.Log, dice: random.Random, stored: list[Any]) -> None:
@@ -95,10 +104,10 @@ def _cancel_some(log: logs.Log, dice: random.Random, stored: list[Any]) -> None:
         except Error:
             connections.close_all()
             # Not acknowledged: it may fire, and need not.
-            log.write(op="maybe_cancelled", key=f"{event.id}:{event.next_at.isoformat()}")
+            log.write(op="maybe_cancelled", key=_key(event))
             continue
         if answer.status == "done":
-            key = f"{event.id}:{event.next_at.isoformat()}"
+            key = _key(event)
             log.write(op="cancel", key=key, at=logs.now())
 
 

@@ -1,0 +1,85 @@
+"""The judge of campaigns finds each defect that is put before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.campaign.judge import Fault, Verdict, judge
+
+DUE = 1000.0
+
+
+def ack(key: str = "e:1", **fields: Any) -> dict[str, Any]:
+    return {"op": "schedule", "key": key, "due": DUE, "type": "plain", "at": DUE - 60} | fields
+
+
+def effect(key: str = "e:1", **fields: Any) -> dict[str, Any]:
+    return {"key": key, "attempt": 1, "at": DUE + 0.01, "type": "plain"} | fields
+
+
+def verdict(acks: list[Any], effects: list[Any], *faults: Fault, atomic: Any = ()) -> Verdict:
+    return judge(acks, effects, atomic, faults, bound=2.0)
+
+
+def violations(found: Verdict) -> list[str]:
+    return [name for name, count in found.violations.items() if count]
+
+
+def test_what_was_acknowledged_and_done_passes() -> None:
+    found = verdict([ack()], [effect()])
+
+    assert found.passed
+    assert (found.acknowledged, found.effects) == (1, 1)
+
+
+def test_a_campaign_that_judged_nothing_does_not_pass() -> None:
+    assert not verdict([], []).passed
+
+
+@pytest.mark.parametrize(
+    ("acks", "effects", "violation"),
+    [
+        pytest.param([ack()], [], "lost", id="lost"),
+        pytest.param([ack()], [effect(at=DUE - 0.1)], "early", id="early"),
+        pytest.param([ack()], [effect(), effect("x:1")], "phantoms", id="out-of-nowhere"),
+        pytest.param(
+            [ack(), {"op": "cancel", "key": "e:1", "at": DUE - 1}],
+            [effect()],
+            "after_cancel",
+            id="after-a-cancel",
+        ),
+        pytest.param([ack()], [effect(), effect(at=DUE + 1)], "unmarked_duplicates", id="doubled"),
+        pytest.param([ack()], [effect(at=DUE + 2.5)], "late", id="late"),
+    ],
+)
+def test_a_defect_is_found(acks: list[Any], effects: list[Any], violation: str) -> None:
+    assert violations(verdict(acks, effects)) == [violation]
+
+
+def test_a_second_effect_in_the_database_is_found() -> None:
+    found = verdict([ack(type="atomic")], [], atomic=[("e:1", 1, DUE), ("e:1", 2, DUE + 1)])
+
+    assert violations(found) == ["atomic_duplicates"]
+
+
+def test_a_second_effect_under_a_higher_attempt_is_marked() -> None:
+    found = verdict([ack()], [effect(), effect(attempt=2, at=DUE + 1)])
+
+    assert found.passed
+    assert found.marked_duplicates == 1
+
+
+def test_what_a_fault_delays_may_come_after_its_end() -> None:
+    fault = Fault("crash", DUE - 5, DUE + 60)
+
+    assert verdict([ack()], [effect(at=DUE + 61.5)], fault).passed
+    assert violations(verdict([ack()], [effect(at=DUE + 62.5)], fault)) == ["late"]
+
+
+def test_what_was_perhaps_committed_may_fire_and_need_not() -> None:
+    unsure = {"op": "unsure", "event_id": "x"}
+
+    assert verdict([ack(), unsure], [effect(), effect("x:1")]).passed
+    assert verdict([ack(), unsure], [effect()]).passed
