@@ -30,7 +30,7 @@ SHORTEST_PARK = timedelta(seconds=5)
 LONGEST_PARK = timedelta(minutes=5)
 EXPIRED = "expired"
 FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 
 
 class Dispatcher:

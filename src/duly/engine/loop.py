@@ -30,7 +30,7 @@ from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
 
 FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 # A clock that runs at all differs from another by less than this within one poll.
 CLOCK_JUMP_SECONDS = 1.0
 # Whoever has notified says nothing for a moment after; what it schedules then is found by

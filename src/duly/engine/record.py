@@ -19,7 +19,7 @@ from duly.telemetry import emit
 
 LARGEST_BATCH = 500
 FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
