@@ -106,7 +106,7 @@ def replace_engine(site: Site, dice: random.Random) -> None:
 
 def failpoint(site: Site, dice: random.Random) -> None:
     """Start an engine that kills itself around a statement, and one that does not."""
-    doomed = site.start_engine(failpoint=f"{dice.choice(FAILPOINTS)}:{dice.randint(1, 20)}")
+    doomed = site.start_engine(failpoint=f"{dice.choice(FAILPOINTS)}:{dice.randint(1, 6)}")
     try:
         doomed.wait(timeout=10)
     except subprocess.TimeoutExpired:

@@ -41,7 +41,7 @@ class Verdict:
     worst_recovery: float = 0.0
     """Seconds from the end of a fault to the last effect that it had delayed."""
     quiet_lateness: list[float] = field(default_factory=list)
-    """Seconds, of first effects due while nothing was broken."""
+    """Seconds, of first effects due while nothing was broken, nor just before."""
 
     @property
     def violations(self) -> dict[str, int]:
@@ -133,7 +133,7 @@ def _judge_acknowledged(
             verdict.late.append(f"{types[key]} {key} by {first - due_at:.1f} s")
         if between:
             verdict.worst_recovery = max(verdict.worst_recovery, first - healed)
-        else:
+        elif not any(0 <= due_at - fault.healed <= bound for fault in faults):
             verdict.quiet_lateness.append(first - due_at)
 
 
