@@ -26,8 +26,14 @@ from tests.faults.campaign import logs  # noqa: E402
 
 # Of 100 events, so many are of each type; a deadly one costs a whole engine its start.
 SHARES = {
-    "plain": 58, "steady": 16, "atomic": 18, "flaky": 4, "hopeless": 3, "hanging": 0.5, "deadly": 0.05,
-}  # fmt: skip
+    "plain": 58,
+    "steady": 16,
+    "atomic": 18,
+    "flaky": 4,
+    "hopeless": 3,
+    "hanging": 0.5,
+    "deadly": 0.05,
+}
 CANCELLED_SHARE = 0.05
 BATCH = 50
 WAIT_SECONDS = 0.2
