@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import duly
 from duly.cli.main import main
 from duly.models import Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
@@ -155,3 +156,28 @@ def test_lateness_is_counted_from_the_due_instant_to_the_first_start(cli: Cli, u
 
     assert code == 1
     assert json.loads(out)["worst"] == pytest.approx(90.0)
+
+
+def test_the_life_of_an_event_is_told_in_plain_words(cli: Cli, using: str) -> None:
+    occurrence = dead(using)
+
+    code, out, _ = cli("ledger", "show", str(occurrence.event_id))
+
+    assert code == 0
+    assert "by the clock on the wall" in out
+    assert "started, attempt 1: a lease was taken, and the handler called" in out
+    assert "died, attempt 1: its attempts are used up (error ValueError: no)" in out
+
+
+def test_a_ledger_that_agrees_is_verified_and_one_that_does_not_ends_with_1(
+    cli: Cli, using: str
+) -> None:
+    duly.schedule_event("remind", duly.At("2090-01-01T00:00", "UTC"))
+    assert cli("ledger", "verify")[0] == 0
+
+    ScheduledEvent.objects.using(using).update(next_at=datetime(2091, 1, 1, tzinfo=UTC))
+    code, out, _ = cli("ledger", "verify")
+
+    assert code == 1
+    assert "next_at is 2091-01-01T00:00:00+00:00, the ledger says 2090-01-01" in out
+    assert out.endswith("1 events, 0 occurrences and 1 ledger entries: 1 disagree\n")

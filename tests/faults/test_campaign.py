@@ -15,7 +15,7 @@ CAMPAIGNS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", CAMPAIGNS)
 def test_nothing_is_lost_early_doubled_or_out_of_nowhere_whatever_breaks(name: str) -> None:
     planned = CAMPAIGNS[name]

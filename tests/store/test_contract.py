@@ -193,6 +193,20 @@ def test_a_batch_of_results_is_written_one_by_one_fenced_or_not(store: Store) ->
     assert written == {good.id}
 
 
+def test_of_two_results_of_one_occurrence_in_a_batch_only_the_one_that_holds_is_written(
+    store: Store,
+) -> None:
+    claim = builders.running(store)
+    store.finish([builders.retried(claim, NOW)], now=NOW)
+    (again,) = builders.claim_again(store, NOW)
+    builders.start(store, [again])
+
+    store.finish([builders.retried(claim, NOW), builders.succeeded(again, attempt=2)], now=NOW)
+
+    assert builders.only_occurrence(store.using).status == "succeeded"
+    assert builders.ledger_facts(store.using, claim.id)[-2:] == ["fenced", "succeeded"]
+
+
 def test_a_retry_is_handed_out_at_its_time_and_not_before(store: Store) -> None:
     claim = builders.running(store)
     store.finish([builders.retried(claim, NOW + SECOND)], now=NOW)

@@ -56,7 +56,7 @@ def add_verbs(parser: ArgumentParser) -> None:
             name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
         )
         add_arguments(verb)
-        if add_arguments is not _tzdata:  # Its own verbs have them.
+        if add_arguments not in (_tzdata, _ledger):  # Their own verbs have them.
             _add_common(verb)
 
 
@@ -181,6 +181,17 @@ def _replay(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
 
+def _ledger(verb: ArgumentParser) -> None:
+    what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
+    show = what.add_parser("show", help="tell the life of an event")
+    show.add_argument("event", metavar="EVENT", help="id or key")
+    show.add_argument("--service", default="default", metavar="NAME", help="service of the key")
+    _add_count(show, 100)
+    verify = what.add_parser("verify", help="compare the ledger with the tables")
+    for one in (show, verify):
+        _add_common(one)
+
+
 def _slo(verb: ArgumentParser) -> None:
     verb.add_argument("--window", default="24h", metavar="SPAN", help="how far back (24h)")
     verb.add_argument(
@@ -273,6 +284,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
+    "ledger": ("show the life of an event, or verify all of it", "", _ledger),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -122,6 +122,7 @@ def advance_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> 
                 "last": missed.last.isoformat(),
                 "count": missed.count,
                 "reason": missed.reason,
+                "next_at": iso(advance.next_due.at) if advance.next_due else None,
             }
             entries.append(facts.entry(facts.MISSED, now, event_id, data=data))
         if advance.problem:

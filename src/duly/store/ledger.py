@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from duly.models import LedgerEntry, Occurrence
+from duly.store.facts import ENGINE
 
 
 def told(using: str, event_id: UUID, last: int) -> list[str]:
@@ -23,15 +26,51 @@ def of_occurrence(using: str, occurrence_id: UUID) -> list[str]:
 
 
 def _line(entry: LedgerEntry) -> str:
-    attempt = f", attempt {entry.attempt}" if entry.attempt else ""
-    by = f" by {entry.actor}" if entry.actor else ""
     data = entry.data or {}
-    known = ("before", "next_at", "due_at", "wake_at", "reason", "note", "error")
+    by = f" by {entry.actor}" if entry.actor and entry.actor != ENGINE else ""
+    attempt = f", attempt {entry.attempt}" if entry.attempt else ""
+    said = _WORDS.get(entry.fact, "").format_map(_Blank(data))
+    known = ("reason", "note", "error", "wake_at")
     more = "; ".join(f"{name} {_first_line(data[name])}" for name in known if data.get(name))
-    return f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.fact}{attempt}{by}" + (
-        f" ({more})" if more else ""
-    )
+    told = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.fact}{attempt}{by}"
+    return told + (f": {said}" if said else "") + (f" ({more})" if more else "")
+
+
+class _Blank(dict[str, Any]):
+    """What an entry does not say is left blank; instants are shortened."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__({name: _short(value) for name, value in data.items()})
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "never again"
+    text = _first_line(value)
+    return text.replace("+00:00", "Z") if "T" in text else text
 
 
 def _first_line(value: object) -> str:
     return str(value).partition("\n")[0]
+
+
+_WORDS = {
+    "scheduled": "due at {next_at}",
+    "rescheduled": "from {before} to {next_at}",
+    "rederived": "{wall_time} in {zone} was {before}, and is {next_at}",
+    "resumed": "due at {next_at}",
+    "due": "{wall_time} by the clock on the wall, {due_at}; then {next_at}",
+    "missed": "{count} firings from {first} to {last}",
+    "claimed": "handed out again, from {from}",
+    "started": "a lease was taken, and the handler called",
+    "succeeded": "the handler returned",
+    "retried": "it failed, and is tried again",
+    "snoozed": "it asked for another time",
+    "died": "its attempts are used up",
+    "fenced": "a result came too late and changed nothing: {outcome}",
+    "released": "given back by an engine that stopped",
+    "replayed": "it runs again, though it was {from}",
+}

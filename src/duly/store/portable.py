@@ -31,6 +31,7 @@ from duly.store.births import (
     told,
 )
 from duly.store.deaths import announcements
+from duly.store.events import event_entry
 from duly.store.moves import rederived_entry, stale_event_of
 from duly.store.overlaps import CANCEL_ASKED, is_exclusive, may_begin, wake_next
 from duly.store.rows import (
@@ -87,7 +88,11 @@ class PortableStore:
                     entries += move_on(event, moves_to, now)
                     continue
                 occurrence = birth(event, moves_to, now, lease_until, holder)
-                data = {"due_at": iso(event.next_at), "wall_time": iso(event.next_wall_time)}
+                data = {
+                    "due_at": iso(event.next_at),
+                    "wall_time": iso(event.next_wall_time),
+                    "next_at": iso(moves_to.next_due.at) if moves_to.next_due else None,
+                }
                 before = there.get((event.id, occurrence.due_at))
                 if before is not None and not never_began(before):
                     data["reason"] = "this instant has fired"
@@ -355,11 +360,13 @@ class PortableStore:
         ]
         if died:
             dead = self._occurrences().filter(id__in=died).defer("payload")
-            self._events().bulk_create(announcements(dead, now))
+            events = announcements(dead, now)
+            self._events().bulk_create(events)
+            self._record(event_entry(facts.SCHEDULED, now, event, facts.ENGINE) for event in events)
         return written
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
-        written = set()
+        written: set[tuple[UUID, int]] = set()
         for result in results:
             decision = result.decision
             if self._held(result.id, OccurrenceStatus.RUNNING, result.attempt).update(
@@ -370,9 +377,11 @@ class PortableStore:
                 forgiven=F("forgiven") + int(decision.forgiven),
                 finished_at=now if decision.wake_at is None else None,
             ):
-                written.add(result.id)
-        self._record(told(result, now, result.id in written) for result in results)
-        return written
+                written.add((result.id, result.attempt))
+        self._record(
+            told(result, now, (result.id, result.attempt) in written) for result in results
+        )
+        return {id_ for id_, _ in written}
 
     def _occurrences_of(
         self, events: Sequence[ScheduledEvent]

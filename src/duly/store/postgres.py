@@ -218,8 +218,13 @@ def _birth_columns(
     return _move_columns([(row[0], to) for row, to in firing]) | {
         "occurrence_ids": [new_id(now) for _ in rows],
         "expires_ats": [to.expires_at for _, to in firing],
-        "datas": [_json({"due_at": row[2].isoformat(), "wall_time": row[3]}) for row in rows],
+        "datas": [_json(_due_data(row, to)) for row, to in firing],
     }
+
+
+def _due_data(row: tuple[Any, ...], to: Advance) -> dict[str, Any]:
+    next_at = to.next_due.at.isoformat() if to.next_due else None
+    return {"due_at": row[2].isoformat(), "wall_time": row[3], "next_at": next_at}
 
 
 def _move_columns(moved: Sequence[tuple[UUID, Advance]]) -> dict[str, Any]:

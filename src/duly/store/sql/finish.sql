@@ -9,7 +9,7 @@ WITH given AS (
         %(forgiven)s::int[]
     ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven)
 ), held AS (
-    SELECT o.id
+    SELECT o.id, o.attempt
     FROM duly_occurrence o JOIN given g ON g.id = o.id
     WHERE o.status = 'running' AND o.attempt = g.attempt
     ORDER BY o.id
@@ -19,14 +19,14 @@ WITH given AS (
     SET status = g.status, wake_at = g.wake_at, holder = NULL, error = g.error,
         forgiven = o.forgiven + g.forgiven,
         finished_at = CASE WHEN g.wake_at IS NULL THEN %(now)s::timestamptz END
-    FROM given g JOIN held h ON h.id = g.id
+    FROM given g JOIN held h ON h.id = g.id AND h.attempt = g.attempt
     WHERE o.id = g.id
-    RETURNING o.id
+    RETURNING o.id, o.attempt
 ), told AS (
     INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
     SELECT %(now)s, g.event_id, g.id,
            CASE WHEN w.id IS NULL THEN 'fenced' ELSE g.fact END, g.attempt, 'engine',
            CASE WHEN w.id IS NULL THEN jsonb_build_object('outcome', g.fact) ELSE g.data END
-    FROM given g LEFT JOIN written w ON w.id = g.id
+    FROM given g LEFT JOIN written w ON w.id = g.id AND w.attempt = g.attempt
 )
 SELECT id FROM written
