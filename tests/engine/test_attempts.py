@@ -148,6 +148,7 @@ def test_after_an_outage_one_firing_makes_up_for_those_that_were_missed(
         "last": (anchor + timedelta(hours=4)).isoformat(),
         "count": 4,
         "reason": "catch_up=latest",
+        "next_at": (anchor + timedelta(hours=5)).isoformat(),
     }
     event.refresh_from_db()
     assert event.next_at == anchor + timedelta(hours=6)
