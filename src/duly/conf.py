@@ -25,6 +25,11 @@ class Config:
     tzdata: str = "wheel"
     """Where time zones come from: "wheel" (the tzdata package), "system", or a folder of TZif."""
 
+    environment: str = ""
+    """Such as "production": engines fire only on a database that is stamped with the same.
+
+    The first engine stamps it. Empty: engines fire on any database."""
+
     strict: bool = True
     """Refuse to schedule an event type that no handler is registered for.
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | engine.started | holder | an engine has begun to claim |
 | engine.stopped | holder, released, interrupted | an engine has let go of it all |
+| engine.held | environment, database | the database is another environment's: nothing is fired |
 | engine.faulted | part, error, wait_seconds | a part of an engine failed and tries again |
 | events.planned | born, skipped | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
@@ -14,6 +15,7 @@
 | occurrences.recorded | count, fenced | outcomes were written; the fenced came too late |
 | occurrences.rescued | count | attempts whose lease ran out were taken back |
 | leases.extended | count, lost | a heartbeat |
+| clock.offset | offset_seconds | this host's clock is ahead of the database's, or behind |
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | tzdata.changed | release | other time zone data was found and read |
@@ -33,6 +35,8 @@ _logger = logging.getLogger("duly")
 _WARNINGS = frozenset(
     {
         "engine.faulted",
+        "engine.held",
+        "clock.offset",
         "events.held",
         "clock.jumped",
         "listener.faulted",

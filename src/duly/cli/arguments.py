@@ -192,6 +192,10 @@ def _ledger(verb: ArgumentParser) -> None:
         _add_common(one)
 
 
+def _release(verb: ArgumentParser) -> None:
+    _add_dry_run(verb)
+
+
 def _slo(verb: ArgumentParser) -> None:
     verb.add_argument("--window", default="24h", metavar="SPAN", help="how far back (24h)")
     verb.add_argument(
@@ -285,6 +289,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
     "ledger": ("show the life of an event, or verify all of it", "", _ledger),
+    "release": ("let engines fire on a database that came from another environment", "", _release),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -17,6 +17,7 @@ from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
+from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
 from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import advance
@@ -71,6 +72,8 @@ class Engine:
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
         self._awake = threading.Event()
+        self._guard = EnvironmentGuard(options.using, options.environment)
+        self._clock_watch = ClockWatch(options.using, self._clock)
         self._tzdata = TzdataWatch(self._store, self._clock)
         self._starved = False
         self._stopping = threading.Event()
@@ -155,7 +158,10 @@ class Engine:
         jump = self._clock.refresh(self.options.using).total_seconds()
         if abs(jump) > CLOCK_JUMP_SECONDS:
             emit("clock.jumped", offset_seconds=jump)
+        self._clock_watch.look()
         now = self._clock.now(self.options.using)
+        if self._guard.holds(now):
+            return self.options.poll_seconds
         until = now + self.options.horizon
         rederiving = self._tzdata.turn(now, until)
         ahead = self._store.horizon()

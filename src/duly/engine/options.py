@@ -31,6 +31,7 @@ class EngineOptions:
     concurrency: int
     async_concurrency: int
     listen: bool
+    environment: str
 
     @property
     def beat_seconds(self) -> float:
@@ -50,4 +51,5 @@ class EngineOptions:
             concurrency=config.concurrency,
             async_concurrency=config.async_concurrency,
             listen=config.listen,
+            environment=config.environment,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from duly.models import Stamp
 
+ENVIRONMENT = "environment"
 TZDATA = "tzdata"
 
 
