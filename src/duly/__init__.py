@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from duly.civil.resolve import Due
     from duly.civil.rrule import RRule
     from duly.errors import DulyError
+    from duly.operations import (
+        Plan,
+        abackfill_event,
+        amove_firing,
+        aplan_reschedule,
+        askip_firing,
+        backfill_event,
+        move_firing,
+        plan_reschedule,
+        skip_firing,
+    )
     from duly.policy.handling import Handling
     from duly.policy.retry import GiveUp, Retry, Snooze
     from duly.registry import Occurrence, handler
@@ -68,30 +79,38 @@ __all__ = [
     "Handling",
     "NewEvent",
     "Occurrence",
+    "Plan",
     "RRule",
     "Retry",
     "Snooze",
     "Upcoming",
     "__version__",
+    "abackfill_event",
     "acancel_entity_events",
     "acancel_event",
     "aexplain",
+    "amove_firing",
     "apause_event",
+    "aplan_reschedule",
     "areplay",
     "areplay_dead",
     "areschedule_event",
     "aresume_event",
     "aschedule_event",
     "aschedule_events",
+    "askip_firing",
     "atrigger_event",
     "aupcoming_events",
+    "backfill_event",
     "cancel_entity_events",
     "cancel_event",
     "convert",
     "dead_letters",
     "explain",
     "handler",
+    "move_firing",
     "pause_event",
+    "plan_reschedule",
     "preview",
     "replay",
     "replay_dead",
@@ -99,6 +118,7 @@ __all__ = [
     "resume_event",
     "schedule_event",
     "schedule_events",
+    "skip_firing",
     "trigger_event",
     "upcoming_events",
     "validate",
@@ -120,6 +140,20 @@ _HOMES = {
     "Occurrence": "duly.registry",
     "handler": "duly.registry",
 }
+_HOMES |= dict.fromkeys(
+    [
+        "Plan",
+        "abackfill_event",
+        "amove_firing",
+        "aplan_reschedule",
+        "askip_firing",
+        "backfill_event",
+        "move_firing",
+        "plan_reschedule",
+        "skip_firing",
+    ],
+    "duly.operations",
+)
 # The verbs, and what they give and take.
 _VERBS = "duly.scheduling"
 

@@ -58,6 +58,13 @@ class Answer:
     status: Literal["done", "too_late"]
     running_since: datetime | None = None
 
+    @classmethod
+    def of(cls, changed: events.Changed) -> Answer:
+        """Build the answer that a change gives."""
+        if changed.running_since is None:
+            return cls(changed.event_id, "done")
+        return cls(changed.event_id, "too_late", changed.running_since)
+
     def __str__(self) -> str:
         if self.running_since is None:
             return f"{self.event_id}: done"
@@ -171,7 +178,7 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
     Cancelling it again is done as well. Raises EventNotFound.
     """
     using = config().database
-    return _answer(events.cancel(using, event, service, clock.now(using), actor))
+    return Answer.of(events.cancel(using, event, service, clock.now(using), actor))
 
 
 def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
@@ -179,7 +186,7 @@ def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = ""
     using = config().database
     kind, id_ = _entity((entity_type, entity_id))
     cancelled = events.cancel_entity(using, kind, id_, clock.now(using), actor)
-    return [_answer(one) for one in cancelled]
+    return [Answer.of(one) for one in cancelled]
 
 
 def reschedule_event(
@@ -192,7 +199,7 @@ def reschedule_event(
     using = config().database
     now = clock.now(using)
     first, anchored = _first_due(rule, now, str(event))
-    return _answer(events.reschedule(using, event, service, anchored, first, now, actor))
+    return Answer.of(events.reschedule(using, event, service, anchored, first, now, actor))
 
 
 def pause_event(
@@ -203,7 +210,7 @@ def pause_event(
     Raises EventNotFound, and EventConflict for one that is finished or cancelled.
     """
     using = config().database
-    return _answer(events.pause(using, event, service, note, clock.now(using), actor))
+    return Answer.of(events.pause(using, event, service, note, clock.now(using), actor))
 
 
 def resume_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:
@@ -217,7 +224,7 @@ def resume_event(event: UUID | str, *, service: str = "default", actor: str = ""
     def first_due(found: ScheduledEvent) -> Due:
         return _first_due(rule_from_json(found.rule), now, "")[0]
 
-    return _answer(events.resume(using, event, service, first_due, now, actor))
+    return Answer.of(events.resume(using, event, service, first_due, now, actor))
 
 
 def trigger_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Occurrence:
@@ -399,7 +406,8 @@ def _merged(
     heap = []
     for event in found:
         stored = next_due(event)
-        due = stored if stored.at >= first else _after(event, first)
+        # `next` is strict, and the window includes its start.
+        due = stored if stored.at >= first else _after(event, first - datetime.resolution)
         if due is not None:
             heap.append((due.at, next(order), event, due))
     heapq.heapify(heap)
@@ -407,16 +415,20 @@ def _merged(
         _, _, event, due = heap[0]
         yield event, due
         limit -= 1
-        following = rule_from_json(event.rule).next(due.at)
+        following = _after(event, due.at)
         if following:
             heapq.heapreplace(heap, (following.at, next(order), event, following))
         else:
             heapq.heappop(heap)
 
 
-def _after(event: ScheduledEvent, first: datetime) -> Due | None:
-    # `next` is strict, and the window includes its start.
-    return rule_from_json(event.rule).next(Instant(first - datetime.resolution))
+def _after(event: ScheduledEvent, moment: datetime) -> Due | None:
+    """Give an event's first firing after an instant that nobody has left out."""
+    rule = rule_from_json(event.rule)
+    due = rule.next(Instant(moment))
+    while due is not None and due.at.isoformat() in event.exceptions:
+        due = rule.next(due.at)
+    return due
 
 
 def _draft(new: NewEvent) -> Draft:
@@ -535,11 +547,6 @@ def _check_keys_differ(drafts: Sequence[Draft]) -> None:
                 f"key {draft.key!r} of service {draft.service!r} stands twice in one call"
             )
         seen.add((draft.service, draft.key))
-
-
-def _answer(changed: events.Changed) -> Answer:
-    status: Literal["done", "too_late"] = "too_late" if changed.running_since else "done"
-    return Answer(changed.event_id, status, changed.running_since)
 
 
 # Django's ORM is synchronous within: these run the verbs above on its thread, and join

@@ -34,6 +34,8 @@ class ScheduledEvent(models.Model):
         db_default=OnTzdataChange.KEEP_WALL.value,
     )
 
+    # Due instants to come that are left out, in ISO 8601.
+    exceptions = models.JSONField(default=list, blank=True)
     # Retry, timeout, expiry, catch-up and overlap, without what is at its default.
     handling = models.JSONField(default=dict, blank=True)
 

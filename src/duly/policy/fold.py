@@ -24,6 +24,8 @@ _OCCURRENCE = {
     "retried": WAITING,
     "snoozed": WAITING,
     "replayed": WAITING,
+    "moved": WAITING,
+    "backfilled": WAITING,
     "started": RUNNING,
     "succeeded": OccurrenceStatus.SUCCEEDED.value,
     "died": OccurrenceStatus.DEAD.value,

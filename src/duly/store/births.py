@@ -36,6 +36,7 @@ def due_event(event: ScheduledEvent) -> DueEvent:
         event.next_wall_time,
         event.next_resolution,
         event.handling,
+        event.exceptions,
     )
 
 
@@ -125,6 +126,9 @@ def advance_entries(advances: Iterable[tuple[UUID, Advance]], now: datetime) -> 
                 "next_at": iso(advance.next_due.at) if advance.next_due else None,
             }
             entries.append(facts.entry(facts.MISSED, now, event_id, data=data))
+        for at in advance.left_out:
+            data = {"due_at": at.isoformat(), "reason": "left out by hand"}
+            entries.append(facts.entry(facts.SKIPPED, now, event_id, data=data))
         if advance.problem:
             data = {"reason": advance.problem}
             entries.append(facts.entry(facts.PAUSED, now, event_id, data=data))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -30,6 +31,7 @@ NOTIFY_WITHIN = timedelta(seconds=5)
 LONGEST_REASON = 500
 _TIMING = (
     "rule",
+    "exceptions",
     "execution_timezone",
     "tzdata_fingerprint",
     "status",
@@ -57,7 +59,7 @@ def find(using: str, event: UUID | str, service: str) -> ScheduledEvent:
 def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Changed:
     """Cancel an event and what of it has not begun."""
     with transaction.atomic(using):
-        return _cancel(using, _lock(using, event, service), now, actor)
+        return _cancel(using, lock(using, event, service), now, actor)
 
 
 def cancel_entity(
@@ -85,7 +87,7 @@ def reschedule(  # noqa: PLR0913 - who, what, when and by whom
 ) -> Changed:
     """Give an event another rule and next due instant."""
     with transaction.atomic(using):
-        return retime(using, _lock(using, event, service), rule, first, now, actor)
+        return retime(using, lock(using, event, service), rule, first, now, actor)
 
 
 def pause(
@@ -93,13 +95,13 @@ def pause(
 ) -> Changed:
     """Take an event out of the schedule; what of it has not begun is cancelled."""
     with transaction.atomic(using):
-        found = _lock(using, event, service)
+        found = lock(using, event, service)
         if found.status == EventStatus.PAUSED:
             return Changed(found.id)
-        _require_status(found, EventStatus.SCHEDULED, "paused")
+        require_status(found, EventStatus.SCHEDULED, "paused")
         _leave_schedule(using, found, EventStatus.PAUSED, now, note)
         # What is being retried has begun: a pause is about what is still to come.
-        running_since = _stop_occurrences(using, found, now, actor, "paused", attempt=0)
+        running_since = stop_occurrences(using, found, now, actor, "paused", attempt=0)
         data = {"note": note} if note else None
         record(using, [facts.entry(facts.PAUSED, now, found.id, actor=actor, data=data)])
         return Changed(found.id, running_since)
@@ -115,8 +117,8 @@ def resume(
 ) -> Changed:
     """Put a paused event back into the schedule, due when `first_due` says."""
     with transaction.atomic(using):
-        found = _lock(using, event, service)
-        _require_status(found, EventStatus.PAUSED, "resumed")
+        found = lock(using, event, service)
+        require_status(found, EventStatus.PAUSED, "resumed")
         first = first_due(found)
         set_due(found, first, now)
         found.save(using=using, update_fields=_TIMING)
@@ -128,7 +130,7 @@ def resume(
 def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Occurrence:
     """Give birth to an occurrence that is due now, for any engine to take."""
     with transaction.atomic(using):
-        found = _lock(using, event, service)
+        found = lock(using, event, service)
         zone = zones.get_zone(found.execution_timezone)
         occurrence = Occurrence(
             id=new_id(now),
@@ -206,11 +208,11 @@ def retime(
 ) -> Changed:
     """Give a locked event another rule and due instant; stop what of the old has not begun."""
     before = event.next_at
-    event.rule = rule.to_json()
+    event.rule, event.exceptions = rule.to_json(), []
     event.execution_timezone = rule.zone
     set_due(event, first, now)
     event.save(using=using, update_fields=_TIMING)
-    running_since = _stop_occurrences(using, event, now, actor, "rescheduled")
+    running_since = stop_occurrences(using, event, now, actor, "rescheduled")
     record(using, [event_entry(facts.RESCHEDULED, now, event, actor, before)])
     notify_after_commit(using, first.at, now, NOTIFY_WITHIN)
     return Changed(event.id, running_since)
@@ -220,7 +222,7 @@ def _cancel(using: str, event: ScheduledEvent, now: datetime, actor: str) -> Cha
     if event.status != EventStatus.CANCELLED:
         _leave_schedule(using, event, EventStatus.CANCELLED, now, "")
         record(using, [facts.entry(facts.CANCELLED, now, event.id, actor=actor)])
-    return Changed(event.id, _stop_occurrences(using, event, now, actor, "cancelled"))
+    return Changed(event.id, stop_occurrences(using, event, now, actor, "cancelled"))
 
 
 def _leave_schedule(
@@ -232,8 +234,8 @@ def _leave_schedule(
     event.save(using=using, update_fields=_TIMING)
 
 
-def _stop_occurrences(
-    using: str, event: ScheduledEvent, now: datetime, actor: str, reason: str, **only: int
+def stop_occurrences(
+    using: str, event: ScheduledEvent, now: datetime, actor: str, reason: str, **only: Any
 ) -> datetime | None:
     """Cancel what is not running; says since when one runs that could not be stopped."""
     live = Occurrence.objects.using(using).filter(event=event, wake_at__isnull=False, **only)
@@ -266,14 +268,16 @@ def set_due(event: ScheduledEvent, due: Due, now: datetime) -> None:
     event.updated_at = now
 
 
-def _require_status(event: ScheduledEvent, status: EventStatus, verb: str) -> None:
+def require_status(event: ScheduledEvent, status: EventStatus, verb: str) -> None:
+    """Raise EventConflict where an event is not in the state that a change needs."""
     if event.status != status:
         raise EventConflict(
             f"event {event.id} is {event.status}; only a {status} event can be {verb}"
         )
 
 
-def _lock(using: str, event: UUID | str, service: str) -> ScheduledEvent:
+def lock(using: str, event: UUID | str, service: str) -> ScheduledEvent:
+    """Find an event, and lock it until the transaction ends. Raises EventNotFound."""
     return _find(events_in(using).select_for_update(), event, service)
 
 

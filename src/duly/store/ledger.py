@@ -72,5 +72,7 @@ _WORDS = {
     "died": "its attempts are used up",
     "fenced": "a result came too late and changed nothing: {outcome}",
     "released": "given back by an engine that stopped",
+    "moved": "a firing of {moved_from} comes due at {due_at}",
+    "backfilled": "made up for {due_at}",
     "replayed": "it runs again, though it was {from}",
 }

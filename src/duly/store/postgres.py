@@ -174,12 +174,13 @@ def _due_event(row: tuple[Any, ...]) -> DueEvent:
         datetime.fromisoformat(next_wall_time),
         next_resolution,
         json.loads(row[14]),
+        json.loads(row[15]),
     )
 
 
 def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
     (event_id, _, due_at, wall_time, _, event_type, service, key, entity_type, entity_id) = row[:10]
-    payload, zone, user_timezone, resource_timezone, handling = row[10:]
+    payload, zone, user_timezone, resource_timezone, handling = row[10:15]
     return Claim(
         id=id_,
         event_id=event_id,

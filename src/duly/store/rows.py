@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -27,6 +27,8 @@ class DueEvent:
     resolution: str
     handling: Any
     """The JSON form of its policies."""
+    exceptions: Sequence[str] = ()
+    """Due instants to leave out, in ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Advance:
     """Whether the present instant is born; otherwise the event only moves on."""
     missed: Missed | None = None
     """The instants that do not fire, for the ledger."""
+    left_out: tuple[datetime, ...] = ()
+    """The instants that a person has left out, for the ledger."""
     expires_at: datetime | None = None
     """When it is too late to begin the occurrence."""
 

@@ -2,7 +2,7 @@
 -- Index: duly_event_next_at. Locks: the rows it gives; passes over those of others.
 SELECT id, rule::text, next_at, next_wall_time, next_resolution, event_type, service, key,
        entity_type, entity_id, payload, execution_timezone, user_timezone, resource_timezone,
-       handling::text
+       handling::text, exceptions::text
 FROM duly_scheduledevent
 WHERE next_at <= %(until)s
 ORDER BY next_at

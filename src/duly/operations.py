@@ -1,0 +1,146 @@
+"""The verbs for single firings: skip one, move one, backfill, and plan a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+
+from duly import clock
+from duly.civil.forms import rule_from_json
+from duly.civil.instants import Instant, as_instant
+from duly.civil.resolve import Due
+from duly.civil.rules import Rule
+from duly.conf import config
+from duly.errors import InvalidEvent
+from duly.models import Occurrence
+from duly.scheduling import Answer
+from duly.store import events, firings
+
+MOST_BACKFILLED = 10_000
+MOST_PLANNED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What another rule would change among the next firings of an event."""
+
+    added: tuple[Due, ...]
+    removed: tuple[Due, ...]
+    kept: tuple[Due, ...]
+
+
+def skip_firing(
+    event: UUID | str,
+    due_at: datetime | None = None,
+    *,
+    service: str = "default",
+    actor: str = "",
+) -> Answer:
+    """Leave one firing of an event out, and tell the ledger.
+
+    due_at: its due instant (aware); None: the next one.
+
+    "too_late" where it runs already. Raises EventNotFound; InvalidEvent for an instant at
+    which the event is not due; EventConflict for one that has fired, or a paused event.
+    """
+    using = config().database
+    at = as_instant(due_at) if due_at else None
+    return Answer.of(firings.skip(using, event, service, at, clock.now(using), actor))
+
+
+def move_firing(
+    event: UUID | str,
+    to: datetime,
+    *,
+    due_at: datetime | None = None,
+    service: str = "default",
+    actor: str = "",
+) -> Answer:
+    """Let one firing of an event come due at another instant; the others stay.
+
+    to: aware, not in the past. due_at: the one to move; None: the next one.
+
+    Raises what `skip_firing` raises, and InvalidEvent for an instant that has passed.
+    """
+    using = config().database
+    now = clock.now(using)
+    target, at = as_instant(to), as_instant(due_at) if due_at else None
+    if target < now:
+        raise InvalidEvent(f"to must not be in the past, got {target.isoformat()}")
+    return Answer.of(firings.move(using, event, service, at, target, now, actor))
+
+
+def backfill_event(
+    event: UUID | str,
+    start: datetime,
+    end: datetime,
+    *,
+    service: str = "default",
+    limit: int = 1000,
+    actor: str = "",
+) -> list[Occurrence]:
+    """Run the past firings in [start, end) that never had an occurrence, by the rule of now.
+
+    start, end: aware; what is not past is left to come due. limit: 1 to 10,000.
+
+    Gives the occurrences, oldest first. Raises EventNotFound, and InvalidEvent where there
+    are more than `limit`.
+    """
+    using = config().database
+    now = clock.now(using)
+    if not 1 <= limit <= MOST_BACKFILLED:
+        raise InvalidEvent(f"limit must be 1 to {MOST_BACKFILLED}, got {limit}")
+    found = events.find(using, event, service)
+    until = min(as_instant(end), as_instant(now))
+    dues = list(_firings(rule_from_json(found.rule), as_instant(start), until, limit + 1))
+    if len(dues) > limit:
+        raise InvalidEvent(f"more than {limit} firings lie in this span; raise limit= or part it")
+    return firings.backfill(using, found.id, service, dues, now, actor)
+
+
+def plan_reschedule(
+    event: UUID | str,
+    rule: Rule,
+    *,
+    until: datetime,
+    service: str = "default",
+    limit: int = MOST_PLANNED,
+) -> Plan:
+    """Say which firings up to an instant another rule would add, remove and keep.
+
+    until: aware, not included. limit: of each rule's firings, 1 to 1,000.
+    Changes nothing. Raises EventNotFound, and what the rule raises.
+    """
+    using = config().database
+    now = as_instant(clock.now(using))
+    if not 1 <= limit <= MOST_PLANNED:
+        raise InvalidEvent(f"limit must be 1 to {MOST_PLANNED}, got {limit}")
+    found = events.find(using, event, service)
+    end = as_instant(until)
+    old = {due.at: due for due in _firings(rule_from_json(found.rule), now, end, limit)}
+    anchored = rule.anchored(now, str(event))
+    new = {due.at: due for due in _firings(anchored, now, end, limit)}
+    return Plan(
+        added=tuple(due for at, due in new.items() if at not in old),
+        removed=tuple(due for at, due in old.items() if at not in new),
+        kept=tuple(due for at, due in old.items() if at in new),
+    )
+
+
+def _firings(rule: Rule, start: Instant, end: Instant, limit: int) -> Iterator[Due]:
+    """Give the firings of a rule in [start, end), at most so many."""
+    due = rule.next(Instant(start - datetime.resolution))
+    while due is not None and due.at < end and limit:
+        yield due
+        limit -= 1
+        due = rule.next(due.at)
+
+
+askip_firing = sync_to_async(skip_firing)
+amove_firing = sync_to_async(move_firing)
+abackfill_event = sync_to_async(backfill_event)
+aplan_reschedule = sync_to_async(plan_reschedule)
