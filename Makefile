@@ -12,7 +12,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults campaign check fix docs constraints clean
+.PHONY: help demo test faults campaign mutants check fix docs constraints clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ faults: $(DEV_STAMP)  ## Run only the tests that kill processes and servers
 
 campaign: $(DEV_STAMP)  ## 20,000 events, 30 faults, and a judge; ARGS="--seed 7 --database sqlite"
 	@$(BIN)/python -m tests.faults.campaign.run $(ARGS)
+
+mutants: $(DEV_STAMP)  ## Take safeguards out one by one; the campaign must find each
+	@$(BIN)/python -m tests.faults.mutants
 
 check: $(DEV_STAMP)  ## Lint, types, layers, documentation, migrations up to date
 	@$(BIN)/ruff check .

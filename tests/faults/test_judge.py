@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.campaign.judge import Fault, Verdict, judge
+from tests.faults.campaign.judge import Fault, Verdict, broken_fences, judge
 
 DUE = 1000.0
 
@@ -32,6 +32,20 @@ def test_what_was_acknowledged_and_done_passes() -> None:
 
     assert found.passed
     assert (found.acknowledged, found.effects) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "broken"),
+    [
+        pytest.param([("started", 1), ("succeeded", 1)], False, id="in-order"),
+        pytest.param([("started", 1), ("started", 2), ("fenced", 1)], False, id="refused"),
+        pytest.param([("started", 1), ("started", 2), ("succeeded", 1)], True, id="zombie"),
+        pytest.param([("started", 2), ("started", 2)], True, id="begun-twice"),
+        pytest.param([("started", 2), ("started", 1)], True, id="begun-backwards"),
+    ],
+)
+def test_a_broken_fence_is_found(facts: list[tuple[str, int]], broken: bool) -> None:
+    assert bool(broken_fences(("o", fact, attempt) for fact, attempt in facts)) is broken
 
 
 def test_a_campaign_that_judged_nothing_does_not_pass() -> None:

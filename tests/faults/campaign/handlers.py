@@ -84,6 +84,13 @@ def hanging(occurrence: Occurrence) -> None:
         time.sleep(3)
 
 
+@handler("slow", retry=QUICK)
+def slow(occurrence: Occurrence) -> None:
+    """Takes so long that it is often caught in the middle."""
+    _note(occurrence)
+    time.sleep(1.0)
+
+
 @handler("hopeless", retry=QUICK)
 def hopeless(occurrence: Occurrence) -> None:
     """Gives up."""

@@ -9,7 +9,7 @@ from typing import Any
 
 # Clocks of one machine, read by two processes one after the other.
 CLOCK_SECONDS = 0.001
-TYPES_WITHOUT_SUCCESS = ("hopeless",)
+OUTCOMES = frozenset({"succeeded", "retried", "died", "snoozed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Verdict:
     unmarked_duplicates: list[str] = field(default_factory=list)
     atomic_duplicates: list[str] = field(default_factory=list)
     ledger_disagrees: list[str] = field(default_factory=list)
+    fence_broken: list[str] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     marked_duplicates: int = 0
@@ -54,6 +55,7 @@ class Verdict:
             "unmarked_duplicates",
             "atomic_duplicates",
             "ledger_disagrees",
+            "fence_broken",
             "unfinished",
             "late",
         )
@@ -135,6 +137,23 @@ def _judge_acknowledged(
             verdict.worst_recovery = max(verdict.worst_recovery, first - healed)
         elif not any(0 <= due_at - fault.healed <= bound for fault in faults):
             verdict.quiet_lateness.append(first - due_at)
+
+
+def broken_fences(facts: Iterable[tuple[str, str, int | None]]) -> list[str]:
+    """Find outcomes that were written by an attempt which did not hold any more.
+
+    facts: (occurrence, fact, attempt), in the order of the ledger.
+    """
+    holds: dict[str, int | None] = {}
+    broken = []
+    for occurrence, fact, attempt in facts:
+        if fact == "started":
+            if attempt is not None and attempt <= (holds.get(occurrence) or 0):
+                broken.append(f"{occurrence}: attempt {attempt} began after a later one")
+            holds[occurrence] = attempt
+        elif fact in OUTCOMES and attempt != holds.get(occurrence):
+            broken.append(f"{occurrence}: attempt {attempt} {fact}, {holds.get(occurrence)} held")
+    return broken
 
 
 def _judge_duplicates(verdict: Verdict, key: str, found: list[dict[str, Any]]) -> None:

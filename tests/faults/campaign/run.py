@@ -26,7 +26,7 @@ import psycopg
 from duly.testing.servers import PostgresServer
 from tests.faults.campaign import injections, logs
 from tests.faults.campaign.injections import LEASE_SECONDS, Site
-from tests.faults.campaign.judge import Fault, Verdict, judge
+from tests.faults.campaign.judge import Fault, Verdict, broken_fences, judge
 from tests.faults.campaign.proxy import Proxy
 
 ENGINES = 3
@@ -37,6 +37,10 @@ TABLE = "CREATE TABLE campaign_effect (key text, attempt integer, at double prec
 _LIVE = "SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL"
 _DUE = "SELECT count(*) FROM duly_scheduledevent WHERE next_at IS NOT NULL"
 _ATOMIC = "SELECT key, attempt, at FROM campaign_effect"
+_FACTS = """
+SELECT occurrence_id, fact, attempt FROM duly_ledgerentry
+WHERE occurrence_id IS NOT NULL ORDER BY occurrence_id, id
+"""
 _STARTED = """
 SELECT o.event_id, o.due_at, o.attempt,
        (SELECT count(*) FROM duly_ledgerentry l
@@ -54,6 +58,8 @@ class Campaign:
     faults: int
     seconds: float
     database: str
+    only: list[str] | None = None
+    """Names of the faults to draw from; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,8 @@ def _break_things(campaign: Campaign, site: Site) -> list[Fault]:
     """Break one thing after the other, spread over the time in which events come due."""
     dice = random.Random(campaign.seed)
     kinds = injections.ON_POSTGRES if site.server is not None else injections.EVERYWHERE
+    if campaign.only:
+        kinds = [kind for kind in kinds if kind.__name__ in campaign.only]
     begun, faults = time.monotonic(), []
     for number in range(campaign.faults):
         at = begun + 2 + campaign.seconds * number / campaign.faults
@@ -153,6 +161,8 @@ def _judged(site: Site, faults: list[Fault]) -> Outcome:
     )
     if left := _value(site, _LIVE) + _value(site, _DUE):
         verdict.unfinished.append(f"{left} rows")
+    facts = _rows(site, _FACTS)
+    verdict.fence_broken += broken_fences((str(row[0]), row[1], row[2]) for row in facts)
     for event_id, due_at, attempt, started in _rows(site, _STARTED):
         if attempt != started:
             verdict.ledger_disagrees.append(f"{event_id} {due_at}: {attempt} and {started}")
@@ -212,6 +222,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--faults", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--only", metavar="KIND", action="append", help="faults of this kind only")
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
     campaign = Campaign(**vars(parser.parse_args()))
     print(f"seed {campaign.seed}", flush=True)

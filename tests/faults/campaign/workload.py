@@ -26,11 +26,12 @@ from tests.faults.campaign import logs  # noqa: E402
 
 # Of 100 events, so many are of each type; a deadly one costs a whole engine its start.
 SHARES = {
-    "plain": 58,
+    "plain": 56.5,
     "steady": 16,
     "atomic": 18,
     "flaky": 4,
     "hopeless": 3,
+    "slow": 1.5,
     "hanging": 0.5,
     "deadly": 0.05,
 }

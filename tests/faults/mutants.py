@@ -1,0 +1,120 @@
+"""Does the campaign see what it is for? `make mutants` breaks duly in ways that it must find.
+
+Each mutant is a copy of the source with one safeguard taken out, under the faults that need
+it. A mutant that passes is a hole in the campaign, and ends the command with 1.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EVENTS, SECONDS = "900", "25"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One safeguard taken out."""
+
+    name: str
+    path: str
+    before: str
+    after: str
+    faults: tuple[str, ...]
+    """The kinds of fault that the safeguard is there for."""
+
+
+CALL = """
+        attempt.registration.function(occurrence_of(attempt))
+    except BaseException"""
+TOLD_FIRST = """
+        told = decide(
+            Succeeded(), attempt.number, attempt.retry, clock.now(store.using), random.random
+        )
+        claim = attempt.claim
+        result = Result(claim.id, claim.event_id, attempt.number, told)
+        store.finish([result], now=clock.now(store.using))
+        __import__("time").sleep(0.1)"""
+
+MUTANTS = [
+    Mutant(
+        "no fence: any attempt may write its result",
+        "store/sql/finish.sql",
+        "WHERE o.status = 'running' AND o.attempt = g.attempt\n    ORDER BY o.id",
+        "WHERE o.status IN ('running', 'pending', 'queued', 'succeeded')\n    ORDER BY o.id",
+        ("freeze",),
+    ),
+    Mutant(
+        "no compare-and-set: whoever holds a claim may begin",
+        "store/sql/start.sql",
+        "WHERE o.status = 'queued' AND o.attempt = g.attempt",
+        "WHERE o.attempt >= 0",
+        ("freeze", "partition"),
+    ),
+    Mutant(
+        "no rescue: a lease that ran out is left alone",
+        "engine/recover.py",
+        "    rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost)\n",
+        "    rescued = 0\n    del decide_lost\n",
+        ("kill",),
+    ),
+    Mutant(
+        "blind rescue: leases are not looked at",
+        "store/portable.py",
+        ".filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)",
+        ".filter(status=OccurrenceStatus.RUNNING)",
+        ("kill",),
+    ),
+    Mutant(
+        "told before done: success is written before the handler runs",
+        "engine/execute.py",
+        CALL,
+        TOLD_FIRST + CALL,
+        ("kill", "failpoint"),
+    ),
+    Mutant(
+        "early: an occurrence is started half a second before its instant",
+        "engine/dispatch.py",
+        "(claim.ready_at - now).total_seconds()",
+        "(claim.ready_at - now).total_seconds() - 0.5",
+        ("kill",),
+    ),
+]
+
+
+def survives(mutant: Mutant) -> bool:
+    """Run a campaign on a mutant; says whether it passed, which it must not."""
+    with tempfile.TemporaryDirectory(prefix="duly-mutant-") as folder:
+        source = Path(folder) / "src"
+        shutil.copytree(ROOT / "src", source)
+        path = source / "duly" / mutant.path
+        text = path.read_text()
+        assert text.count(mutant.before) == 1, f"{mutant.name}: the code has changed"
+        path.write_text(text.replace(mutant.before, mutant.after))
+        kinds = [part for kind in mutant.faults for part in ("--only", kind)]
+        command = [sys.executable, "-m", "tests.faults.campaign.run", "--events", EVENTS]
+        command += ["--seconds", SECONDS, "--faults", "5", "--seed", "1", *kinds]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=600
+        )
+    told = next((line for line in done.stdout.splitlines() if "violations" in line), "no verdict")
+    print(f"{'SURVIVED' if done.returncode == 0 else 'found'}: {mutant.name}\n  {told}", flush=True)
+    return done.returncode == 0
+
+
+def main() -> int:
+    """Try every mutant."""
+    survivors = [mutant.name for mutant in MUTANTS if survives(mutant)]
+    print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants were found")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
