@@ -30,6 +30,14 @@ class Mutant:
     """The kinds of fault that the safeguard is there for."""
 
 
+FENCE = """
+    SELECT o.id, o.attempt
+    FROM duly_occurrence o JOIN given g ON g.id = o.id
+    WHERE o.status = 'running' AND o.attempt = g.attempt"""
+NO_FENCE = """
+    SELECT o.id, g.attempt
+    FROM duly_occurrence o JOIN given g ON g.id = o.id
+    WHERE o.status <> 'cancelled'"""
 CALL = """
         attempt.registration.function(occurrence_of(attempt))
     except BaseException"""
@@ -46,8 +54,8 @@ MUTANTS = [
     Mutant(
         "no fence: any attempt may write its result",
         "store/sql/finish.sql",
-        "WHERE o.status = 'running' AND o.attempt = g.attempt\n    ORDER BY o.id",
-        "WHERE o.status IN ('running', 'pending', 'queued', 'succeeded')\n    ORDER BY o.id",
+        FENCE,
+        NO_FENCE,
         ("freeze",),
     ),
     Mutant(

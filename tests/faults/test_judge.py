@@ -42,6 +42,7 @@ def test_what_was_acknowledged_and_done_passes() -> None:
         pytest.param([("started", 1), ("started", 2), ("succeeded", 1)], True, id="zombie"),
         pytest.param([("started", 2), ("started", 2)], True, id="begun-twice"),
         pytest.param([("started", 2), ("started", 1)], True, id="begun-backwards"),
+        pytest.param([("started", 1), ("succeeded", 1), ("started", 2)], True, id="after-the-end"),
     ],
 )
 def test_a_broken_fence_is_found(facts: list[tuple[str, int]], broken: bool) -> None:

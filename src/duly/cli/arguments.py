@@ -187,8 +187,9 @@ def _ledger(verb: ArgumentParser) -> None:
     show.add_argument("event", metavar="EVENT", help="id or key")
     show.add_argument("--service", default="default", metavar="NAME", help="service of the key")
     _add_count(show, 100)
-    verify = what.add_parser("verify", help="compare the ledger with the tables")
-    for one in (show, verify):
+    verify = what.add_parser("verify", help="compare the ledger with the tables and its seals")
+    seal = what.add_parser("seal", help="seal what is not sealed yet; engines do it every minute")
+    for one in (show, verify, seal):
         _add_common(one)
 
 

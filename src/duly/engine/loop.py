@@ -24,6 +24,7 @@ from duly.engine.plan import advance
 from duly.engine.record import Recorder
 from duly.engine.recover import rescue
 from duly.engine.rederive import TzdataWatch
+from duly.engine.seal import Sealer
 from duly.policy.outcome import Interrupted, Outcome
 from duly.store.backends import open_store
 from duly.store.rows import Claim, Horizon
@@ -72,6 +73,7 @@ class Engine:
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
         self._awake = threading.Event()
+        self._sealer = Sealer(options.using, self._clock)
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock)
         self._tzdata = TzdataWatch(self._store, self._clock)
@@ -86,6 +88,7 @@ class Engine:
         for part in (self._plain, self._asynchronous, self._recorder, self._leases):
             part.start()
         self._dispatcher.start()
+        self._sealer.start()
         self._thread.start()
         self._watcher.start()
         emit("engine.started", holder=self.options.holder)
@@ -114,6 +117,7 @@ class Engine:
         self._stopping.set()
         self._awake.set()
         self._watcher.stop()
+        self._sealer.stop()
         self._thread.join()
         held = self._dispatcher.stop()
         released = self._release(held)

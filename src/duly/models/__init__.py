@@ -3,6 +3,7 @@
 from duly.models.event import ScheduledEvent
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
+from duly.models.seal import LedgerSeal
 from duly.models.stamp import Stamp
 
-__all__ = ["LedgerEntry", "Occurrence", "ScheduledEvent", "Stamp"]
+__all__ = ["LedgerEntry", "LedgerSeal", "Occurrence", "ScheduledEvent", "Stamp"]

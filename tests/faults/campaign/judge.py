@@ -9,6 +9,7 @@ from typing import Any
 
 # Clocks of one machine, read by two processes one after the other.
 CLOCK_SECONDS = 0.001
+ENDS = frozenset({"succeeded", "died", "skipped", "cancelled"})
 OUTCOMES = frozenset({"succeeded", "retried", "died", "snoozed"})
 
 
@@ -140,15 +141,22 @@ def _judge_acknowledged(
 
 
 def broken_fences(facts: Iterable[tuple[str, str, int | None]]) -> list[str]:
-    """Find outcomes that were written by an attempt which did not hold any more.
+    """Find attempts that began out of turn, and outcomes of those that did not hold any more.
 
     facts: (occurrence, fact, attempt), in the order of the ledger.
     """
     holds: dict[str, int | None] = {}
+    ended: set[str] = set()
     broken = []
     for occurrence, fact, attempt in facts:
+        if fact == "replayed":
+            ended.discard(occurrence)
+        if fact in ENDS:
+            ended.add(occurrence)
         if fact == "started":
-            if attempt is not None and attempt <= (holds.get(occurrence) or 0):
+            if occurrence in ended:
+                broken.append(f"{occurrence}: attempt {attempt} began after the end")
+            elif attempt is not None and attempt <= (holds.get(occurrence) or 0):
                 broken.append(f"{occurrence}: attempt {attempt} began after a later one")
             holds[occurrence] = attempt
         elif fact in OUTCOMES and attempt != holds.get(occurrence):
