@@ -65,7 +65,12 @@ def test_a_campaign_that_judged_nothing_does_not_pass() -> None:
             "after_cancel",
             id="after-a-cancel",
         ),
-        pytest.param([ack()], [effect(), effect(at=DUE + 1)], "unmarked_duplicates", id="doubled"),
+        pytest.param(
+            [ack(type="flaky")],
+            [effect(type="flaky"), effect(type="flaky", at=DUE + 1)],
+            "unmarked_duplicates",
+            id="doubled",
+        ),
         pytest.param([ack()], [effect(at=DUE + 2.5)], "late", id="late"),
     ],
 )
@@ -80,10 +85,21 @@ def test_a_second_effect_in_the_database_is_found() -> None:
 
 
 def test_a_second_effect_under_a_higher_attempt_is_marked() -> None:
-    found = verdict([ack()], [effect(), effect(attempt=2, at=DUE + 1)])
+    fault = Fault("kill", DUE, DUE + 0.5)
+
+    found = verdict([ack()], [effect(), effect(attempt=2, at=DUE + 1)], fault)
 
     assert found.passed
     assert found.marked_duplicates == 1
+
+
+def test_a_second_effect_that_no_fault_explains_is_found() -> None:
+    found = verdict([ack()], [effect(), effect(attempt=2, at=DUE + 1)])
+
+    assert violations(found) == ["unexplained_duplicates"]
+    # A handler that fails explains itself.
+    flaky = [effect(type="flaky"), effect(type="flaky", attempt=2, at=DUE + 1)]
+    assert verdict([ack(type="flaky")], flaky).passed
 
 
 def test_what_a_fault_delays_may_come_after_its_end() -> None:

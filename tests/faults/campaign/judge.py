@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 # Clocks of one machine, read by two processes one after the other.
 CLOCK_SECONDS = 0.001
+NEVER_FAIL = frozenset({"plain", "steady", "slow"})
 ENDS = frozenset({"succeeded", "died", "skipped", "cancelled"})
 OUTCOMES = frozenset({"succeeded", "retried", "died", "snoozed"})
 
@@ -33,6 +35,8 @@ class Verdict:
     phantoms: list[str] = field(default_factory=list)
     after_cancel: list[str] = field(default_factory=list)
     unmarked_duplicates: list[str] = field(default_factory=list)
+    unexplained_duplicates: list[str] = field(default_factory=list)
+    """Attempts after the first, of handlers that never fail, with no fault to explain them."""
     atomic_duplicates: list[str] = field(default_factory=list)
     ledger_disagrees: list[str] = field(default_factory=list)
     fence_broken: list[str] = field(default_factory=list)
@@ -54,6 +58,7 @@ class Verdict:
             "phantoms",
             "after_cancel",
             "unmarked_duplicates",
+            "unexplained_duplicates",
             "atomic_duplicates",
             "ledger_disagrees",
             "fence_broken",
@@ -103,7 +108,12 @@ def judge(
     verdict.acknowledged = len(due)
     verdict.effects = sum(map(len, by_key.values()))
     _judge_acknowledged(verdict, due, types, cancelled, by_key, faults, bound)
+    deaths = [one["at"] for found in by_key.values() for one in found if one["type"] == "deadly"]
+    windows = [(fault.begun, fault.healed + bound) for fault in faults]
+    windows += [(at, at + bound) for at in deaths]
     for key, found in by_key.items():
+        if found[0]["type"] in NEVER_FAIL:
+            _judge_explained(verdict, key, sorted(one["at"] for one in found), windows)
         if key not in due and key.partition(":")[0] not in maybe:
             verdict.phantoms.append(key)
         _judge_duplicates(verdict, key, found)
@@ -138,6 +148,14 @@ def _judge_acknowledged(
             verdict.worst_recovery = max(verdict.worst_recovery, first - healed)
         elif not any(0 <= due_at - fault.healed <= bound for fault in faults):
             verdict.quiet_lateness.append(first - due_at)
+
+
+def _judge_explained(
+    verdict: Verdict, key: str, ats: Sequence[float], windows: Sequence[tuple[float, float]]
+) -> None:
+    for earlier, later in pairwise(ats):
+        if not any(begun <= later and ended >= earlier for begun, ended in windows):
+            verdict.unexplained_duplicates.append(f"{key} after {later - earlier:.2f} s")
 
 
 def broken_fences(facts: Iterable[tuple[str, str, int | None]]) -> list[str]:
