@@ -48,7 +48,7 @@ TOLD_FIRST = """
         claim = attempt.claim
         result = Result(claim.id, claim.event_id, attempt.number, told)
         store.finish([result], now=clock.now(store.using))
-        __import__("time").sleep(0.1)"""
+        __import__("time").sleep(1.0)"""
 
 MUTANTS = [
     Mutant(
