@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-EVENTS, SECONDS = "900", "25"
+EVENTS, SECONDS = "2500", "25"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,20 @@ NO_FENCE = """
     SELECT o.id, g.attempt
     FROM duly_occurrence o JOIN given g ON g.id = o.id
     WHERE o.status <> 'cancelled'"""
+CLAIM = """
+    WHERE o.status = 'queued' AND o.attempt = g.attempt
+    ORDER BY o.id
+    FOR UPDATE OF o
+), began AS (
+    UPDATE duly_occurrence o
+    SET status = 'running',"""
+# Else a constraint of the table refuses it: nothing that has ended is running.
+NO_CLAIM = """
+    ORDER BY o.id
+    FOR UPDATE OF o
+), began AS (
+    UPDATE duly_occurrence o
+    SET finished_at = NULL, status = 'running',"""
 CALL = """
         attempt.registration.function(occurrence_of(attempt))
     except BaseException"""
@@ -61,8 +75,8 @@ MUTANTS = [
     Mutant(
         "no compare-and-set: whoever holds a claim may begin",
         "store/sql/start.sql",
-        "WHERE o.status = 'queued' AND o.attempt = g.attempt",
-        "WHERE o.attempt >= 0",
+        CLAIM,
+        NO_CLAIM,
         ("freeze", "partition"),
     ),
     Mutant(
