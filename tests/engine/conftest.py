@@ -51,6 +51,7 @@ class Signals:
         with self._changed:
             self.counts[name] += fields.get("count", 1)
             self.counts[f"{name} fenced"] += fields.get("fenced", 0)
+            self.counts[f"{name} {fields.get('part')}"] += 1
             self.fields[name] = dict(fields)
             self._changed.notify_all()
 

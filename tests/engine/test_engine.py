@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 import duly
 from duly import At, Every, Retry
+from duly import clock as clocks
+from duly.clock import DatabaseClock
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from tests import builders
 from tests.engine.conftest import Signals
@@ -226,6 +228,64 @@ def test_what_outlives_the_grace_time_is_recorded_as_interrupted(
     occurrence = builders.only_occurrence(using)
     assert occurrence.status == "pending"
     assert occurrence.error.startswith("Interrupted")
+
+
+def test_what_is_claimed_twice_by_one_engine_runs_once(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    release = threading.Event()
+    attempts: list[int] = []
+    handle("slow", lambda occurrence: release.wait(10))
+    handle("remind", lambda occurrence: attempts.append(occurrence.attempt))
+    engine = start_engine(concurrency=2)
+    for _ in range(2):
+        duly.schedule_event("slow", soon())
+    signals.wait("occurrences.started", 2)
+    planned = signals.counts["events.planned"]
+    duly.schedule_event("remind", soon())
+    signals.wait("events.planned", planned + 1)
+
+    # As after an outage in which its lease ran out.
+    claimed = signals.counts["occurrences.claimed"]
+    Occurrence.objects.using(using).filter(event_type="remind").update(wake_at=datetime.now(UTC))
+    engine.wake()
+    signals.wait("occurrences.claimed", claimed + 1)
+    release.set()
+    signals.wait("occurrences.recorded", 3)
+    engine.stop()
+
+    assert attempts == [1]
+
+
+class BreakableClock(DatabaseClock):
+    """The database's clock, and a database that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_broken = False
+
+    def now(self, using: str) -> datetime:
+        if self.is_broken:
+            raise OperationalError("the server has gone away")
+        return super().now(using)
+
+
+def test_what_is_held_through_a_long_outage_fires_after_it(
+    start_engine: Start, handle: Handle, signals: Signals, request: pytest.FixtureRequest
+) -> None:
+    clock = BreakableClock()
+    previous = clocks.use(clock)
+    request.addfinalizer(lambda: clocks.use(previous))
+    handle("remind", lambda occurrence: None)
+    start_engine()
+    duly.schedule_event("remind", soon(0.3))
+    signals.wait("events.planned")
+
+    clock.is_broken = True
+    signals.wait("engine.faulted dispatch", 2)
+    clock.is_broken = False
+
+    signals.wait("occurrences.recorded", seconds=8)
 
 
 def test_a_long_handler_keeps_its_lease_by_heartbeat(

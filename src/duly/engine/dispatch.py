@@ -90,9 +90,18 @@ class Dispatcher:
         with self._changed:
             for claim in claims:
                 self._held[claim.id] = claim
-                at = started + (claim.ready_at - now).total_seconds()
-                heapq.heappush(self._timers, (at, next(self._order), claim))
+                self._set_timer(claim, started + (claim.ready_at - now).total_seconds())
             self._changed.notify()
+
+    def _hold_again(self, claims: Sequence[Claim]) -> None:
+        """Keep claims that could not be started; asks the database nothing, it may be away."""
+        with self._changed:
+            for claim in claims:
+                if self._is_held(claim):
+                    self._set_timer(claim, self._clock.monotonic())
+
+    def _set_timer(self, claim: Claim, at: float) -> None:
+        heapq.heappush(self._timers, (at, next(self._order), claim))
 
     def held(self) -> list[tuple[UUID, int]]:
         """Give (occurrence, attempt) of every claim that waits."""
@@ -125,7 +134,7 @@ class Dispatcher:
                 except Exception as error:
                     connections[self._store.using].close()
                     emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
-                    self.hold([*batch, *strangers])
+                    self._hold_again([*batch, *strangers])
                     with self._changed:
                         self._changed.wait_for(lambda: self._stopping, wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
@@ -142,7 +151,8 @@ class Dispatcher:
                     for executor, ready in self._ready.items()
                     for claim in self._take(ready, executor.free())
                 ]
-                strangers, self._strangers = self._strangers, []
+                strangers = [claim for claim in self._strangers if self._is_held(claim)]
+                self._strangers.clear()
                 if batch or strangers:
                     return batch, strangers
                 due_in = self._timers[0][0] - self._clock.monotonic() if self._timers else None
@@ -155,7 +165,7 @@ class Dispatcher:
         while self._timers and self._timers[0][0] <= now:
             claim = heapq.heappop(self._timers)[2]
             registration = registry.find(claim.event_type)
-            if claim.id not in self._held:
+            if not self._is_held(claim):
                 continue
             if registration is None:
                 self._strangers.append(claim)
@@ -166,9 +176,17 @@ class Dispatcher:
         taken: list[Claim] = []
         while ready and len(taken) < slots:
             claim = ready.popleft()
-            if claim.id in self._held:
+            if self._is_held(claim):
                 taken.append(claim)
         return taken
+
+    def _is_held(self, claim: Claim) -> bool:
+        """Say whether this very claim is held.
+
+        One whose lease ran out during an outage may have been claimed by this engine again:
+        started for both, it would run twice under one number.
+        """
+        return self._held.get(claim.id) is claim
 
     def _start(self, batch: list[Claim]) -> None:
         if not batch:
