@@ -60,6 +60,7 @@ class Campaign:
     database: str
     only: list[str] | None = None
     """Names of the faults to draw from; None: all."""
+    bound: float = BOUND_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def direct(campaign: Campaign) -> Outcome:
         assert load.wait(300) == 0, "the load did not come to its end"
         _settle(site)
         site.end()
-        return _judged(site, faults)
+        return _judged(campaign, site, faults)
 
 
 def _site(campaign: Campaign, folder: Path, stack: ExitStack) -> Site:
@@ -144,7 +145,7 @@ def _settle(site: Site) -> None:
         time.sleep(0.5)
 
 
-def _judged(site: Site, faults: list[Fault]) -> Outcome:
+def _judged(campaign: Campaign, site: Site, faults: list[Fault]) -> Outcome:
     acks = list(logs.lines(site.directory, "acks"))
     unsure = {ack["key"] for ack in acks if ack["op"] == "maybe_cancelled"}
     effects = list(logs.lines(site.directory, "effects"))
@@ -157,7 +158,7 @@ def _judged(site: Site, faults: list[Fault]) -> Outcome:
             if row[0] not in unsure
         ],
         faults,
-        bound=BOUND_SECONDS,
+        bound=campaign.bound,
     )
     if left := _value(site, _LIVE) + _value(site, _DUE):
         verdict.unfinished.append(f"{left} rows")
