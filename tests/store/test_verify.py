@@ -171,11 +171,12 @@ def test_after_any_history_the_ledger_folds_to_the_tables(using: str, chunk: int
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     history = History(using, seed)
-    for _ in range(120):
+    steps = 0
+    # Dice may schedule next to nothing for long.
+    while (steps := steps + 1) <= 120 or LedgerEntry.objects.using(using).count() <= 20:
         history.step()
 
     assert disagreements(using) == []
-    assert LedgerEntry.objects.using(using).count() > 20
 
 
 @pytest.mark.parametrize(
