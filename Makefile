@@ -23,10 +23,11 @@ demo: $(RUN_STAMP)  ## Fire 1,000 events through two processes, kill one, read o
 test: $(DEV_STAMP)  ## Run the tests, on real PostgreSQL and Redis that they start themselves
 	@$(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist worksteal -m "not campaign" $(ARGS)
 
-faults: $(DEV_STAMP)  ## Run only the tests that kill processes and servers
+faults: $(DEV_STAMP)  ## Run only the tests that break things; SEED=7 adds the whole campaign
 	@$(BIN)/python -m pytest -q tests/faults $(ARGS)
+	@$(if $(SEED),$(BIN)/python -m tests.faults.campaign.run --seed $(SEED))
 
-campaign: $(DEV_STAMP)  ## 20,000 events, 30 faults, and a judge; ARGS="--seed 7 --database sqlite"
+campaign: $(DEV_STAMP)  ## 20,000 events, 40 faults, and a judge; ARGS="--seed 7 --database sqlite"
 	@$(BIN)/python -m tests.faults.campaign.run $(ARGS)
 
 mutants: $(DEV_STAMP)  ## Take safeguards out one by one; the campaign must find each

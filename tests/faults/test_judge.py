@@ -109,6 +109,13 @@ def test_what_a_fault_delays_may_come_after_its_end() -> None:
     assert violations(verdict([ack()], [effect(at=DUE + 62.5)], fault)) == ["late"]
 
 
+def test_a_fault_explains_the_lateness_of_what_it_reaches_alone() -> None:
+    lock = Fault("lock", DUE - 5, DUE + 60, frozenset({"e"}))
+
+    assert verdict([ack()], [effect(at=DUE + 61)], lock).recovery == {"lock": 1.0}
+    assert violations(verdict([ack("x:1")], [effect("x:1", at=DUE + 61)], lock)) == ["late"]
+
+
 def test_what_was_perhaps_committed_may_fire_and_need_not() -> None:
     unsure = {"op": "unsure", "event_id": "x"}
 

@@ -26,7 +26,7 @@ from duly.engine.recover import rescue
 from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
 from duly.policy.outcome import Interrupted, Outcome
-from duly.store.backends import open_store
+from duly.store.backends import notice_silence, open_store
 from duly.store.rows import Claim, Horizon
 from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
@@ -49,6 +49,7 @@ class Engine:
         self.options = options
         self._clock = clocks.current()
         self._store = open_store(options.using)
+        notice_silence(options.using)
         run_plain = partial(run, store=self._store, clock=self._clock)
         self._plain = ThreadExecutor(options.concurrency, self._attempt_ended, run_plain)
         self._asynchronous = EventLoopExecutor(options.async_concurrency, self._attempt_ended)

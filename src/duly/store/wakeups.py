@@ -155,8 +155,6 @@ class PostgresListener:
 
 
 def _own_connection(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Keep of Django's connection parameters what plain psycopg takes; add keepalives."""
+    """Keep of Django's connection parameters what plain psycopg takes."""
     djangos_own = ("cursor_factory", "context", "prepare_threshold")
-    kept = {key: value for key, value in parameters.items() if key not in djangos_own}
-    keepalive = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2}
-    return keepalive | {"tcp_user_timeout": 5000} | kept
+    return {key: value for key, value in parameters.items() if key not in djangos_own}

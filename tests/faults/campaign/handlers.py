@@ -1,7 +1,8 @@
 """Handlers that note their effects, and a few that misbehave.
 
-With FAILPOINT=statement:moment:n set, the process kills itself the n-th time that it comes to
-that moment ("before" or "after") of a statement of the store.
+With CAMPAIGN_FAILPOINT=statement:moment:n set, the process kills itself the n-th time that it
+comes to that moment ("before" or "after") of a statement of the store, of a handler's effect, or
+of a commit.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from datetime import timedelta
@@ -16,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from duly import GiveUp, Retry
+from duly import GiveUp, Retry, registry
 from duly.conf import config
 from duly.registry import Occurrence, handler
 from duly.store.portable import PortableStore
@@ -28,9 +31,11 @@ QUICK = Retry(attempts=8, base=timedelta(milliseconds=200), cap=timedelta(second
 
 _directory = Path(os.environ[logs.DIRECTORY_VARIABLE])
 _log = logs.Log(_directory, "effects")
+USES_POSTGRES = os.environ["DULY_DATABASE_URL"].startswith("postgresql")
 
 
 def _note(occurrence: Occurrence) -> None:
+    _moment("handler", "before")
     _log.write(
         key=occurrence.idempotency_key,
         type=occurrence.event_type,
@@ -39,6 +44,7 @@ def _note(occurrence: Occurrence) -> None:
         due=occurrence.due_at.timestamp(),
         pid=os.getpid(),
     )
+    _moment("handler", "after")
 
 
 @handler("plain", retry=QUICK)
@@ -84,6 +90,24 @@ def hanging(occurrence: Occurrence) -> None:
         time.sleep(3)
 
 
+@handler("leaky", retry=QUICK)
+def leaky(occurrence: Occurrence) -> None:
+    """Leaves behind memory, a thread, and its connection in a state of its own."""
+    _note(occurrence)
+    _kept.append(bytearray(100_000))
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    with connections[config().database].cursor() as cursor:
+        if connections[config().database].vendor == "postgresql":
+            cursor.execute("SET search_path TO nowhere")
+        cursor.execute("BEGIN")
+
+
+@handler("civil", retry=QUICK)
+def civil(occurrence: Occurrence) -> None:
+    """Is due by the clocks of a place whose law changes."""
+    _note(occurrence)
+
+
 @handler("slow", retry=QUICK)
 def slow(occurrence: Occurrence) -> None:
     """Takes so long that it is often caught in the middle."""
@@ -101,50 +125,63 @@ def hopeless(occurrence: Occurrence) -> None:
 @handler("atomic", retry=QUICK, atomic=True)
 def atomic(occurrence: Occurrence) -> None:
     """Has its effect in duly's own database."""
+    _moment("handler", "before")
     with connections[config().database].cursor() as cursor:
         cursor.execute(
             "INSERT INTO campaign_effect (key, attempt, at) VALUES (%s, %s, %s)",
             [occurrence.idempotency_key, occurrence.attempt, logs.now()],
         )
+    _moment("handler", "after")
     time.sleep(occurrence.payload or 0)
 
 
-def _arm(point: str) -> None:
-    """Kill this process at a named moment."""
-    name, moment, number = point.split(":")
-    counts: Counter[str] = Counter()
+_point = os.environ.get(logs.FAILPOINT_VARIABLE, "")
+_kept: list[bytearray] = []
+_counts: Counter[str] = Counter()
 
-    def die_at(found: str) -> None:
-        counts[found] += 1
-        if found == moment and counts[found] == int(number):
-            logs.Log(_directory, "failpoints").write(point=point, pid=os.getpid(), at=logs.now())
-            os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(store: type[Any], method: str, is_point: Any) -> None:
-        original = getattr(store, method)
+def _moment(name: str, moment: str) -> None:
+    """Die here, if it is this moment's turn."""
+    if not _point.startswith(f"{name}:{moment}:"):
+        return
+    _counts[_point] += 1
+    if _counts[_point] == int(_point.rpartition(":")[2]):
+        logs.Log(_directory, "failpoints").write(point=_point, pid=os.getpid(), at=logs.now())
+        os.kill(os.getpid(), signal.SIGKILL)
 
-        def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-            hit = is_point(args)
-            if hit:
-                die_at("before")
-            answer = original(self, *args, **kwargs)
-            if hit and answer:
-                die_at("after")
-            return answer
 
-        setattr(store, method, wrapped)
+def _around(owner: type[Any], method: str, name: str, *, argument: str | None = None) -> None:
+    original = getattr(owner, method)
 
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if argument is not None and args[:1] != (argument,):
+            return original(self, *args, **kwargs)
+        _moment(name, "before")
+        answer = original(self, *args, **kwargs)
+        # What did nothing is not the moment that is meant; a commit has no answer.
+        if answer or name == "commit":
+            _moment(name, "after")
+        return answer
+
+    setattr(owner, method, wrapped)
+
+
+def _arm(name: str) -> None:
+    """Make ready for this process to kill itself around something."""
     if name in ("claim_due", "claim_waking", "start", "finish", "rescue_expired", "extend"):
-        around(PostgresStore, name, lambda args: True)
-        if name not in vars(PostgresStore):
-            return
-        around(PortableStore, name, lambda args: True)
-    else:
+        store = PostgresStore if USES_POSTGRES else PortableStore
+        _around(store, name, name)
+    elif name in ("lock_due", "give_birth"):
         # Inside the transaction: around one of its statements.
-        around(PostgresStore, "_rows", lambda args: args[0] == name)
+        _around(PostgresStore, "_rows", name, argument=name)
+    elif name == "commit":
+        # Django's transactions end here, those of atomic handlers among them.
+        _around(BaseDatabaseWrapper, "commit", name)
 
 
-if point := os.environ.get(logs.FAILPOINT_VARIABLE):
-    _arm(point)
+if _point:
+    _arm(_point.partition(":")[0])
+for _name in filter(None, os.environ.get(logs.WITHOUT_VARIABLE, "").split(",")):
+    registry.unregister(_name)
 if __name__ == "__main__":
     sys.exit("to be named in DULY_HANDLERS")

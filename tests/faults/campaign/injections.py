@@ -1,201 +1,271 @@
-"""What is broken, how, and for how long; each leaves everything whole behind it."""
+"""What is broken, how, and for how long; each leaves everything whole behind it.
+
+An injection gives the ids of the events that it can delay; None: any.
+"""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
-from subprocess import Popen
+from contextlib import suppress
 
 import psycopg
 
-from duly.testing.servers import PostgresServer
-from tests.faults.campaign.logs import DIRECTORY_VARIABLE, FAILPOINT_VARIABLE
-from tests.faults.campaign.proxy import Proxy
+from tests.faults.campaign.logs import FAILPOINT_VARIABLE, WITHOUT_VARIABLE
+from tests.faults.campaign.site import LEASE_SECONDS, Site
 
-LEASE_SECONDS = 3.0
-START_SECONDS = 20.0
-FAILPOINTS = [
-    f"{name}:{moment}"
-    for name in ("claim_due", "start", "finish", "rescue_expired", "lock_due", "give_birth")
-    for moment in ("before", "after")
-]
+START_SECONDS = 2.5
+LOCK_SECONDS = 30.0
+# What an engine has no handler for is looked at again no sooner.
+PARK_SECONDS = 5.0
+SWARM = 5
+DOOMED = 3
+STATEMENTS = (
+    "claim_due",
+    "claim_waking",
+    "start",
+    "finish",
+    "extend",
+    "rescue_expired",
+    "lock_due",
+    "give_birth",
+    "commit",
+    "handler",
+)
+FAILPOINTS = [f"{name}:{moment}" for name in STATEMENTS for moment in ("before", "after")]
 
-
-class Site:
-    """The engines, and the database that they run on."""
-
-    def __init__(
-        self, url: str, directory: Path, server: PostgresServer | None, proxy: Proxy | None
-    ) -> None:
-        self.url = url
-        self.directory = directory
-        self.server = server
-        self.proxy = proxy
-        self.engines: list[Popen[bytes]] = []
-        self.environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "duly.service.settings",
-            "DULY_DATABASE_URL": url,
-            "DULY_HANDLERS": "tests.faults.campaign.handlers",
-            "DULY_LEASE_SECONDS": str(LEASE_SECONDS),
-            "DULY_GRACE_SECONDS": "5",
-            DIRECTORY_VARIABLE: str(directory),
-        }
-
-    def start_engine(self, *, failpoint: str = "", through_proxy: bool = False) -> Popen[bytes]:
-        """Start an engine; it is not waited for."""
-        environment = dict(self.environment)
-        if failpoint:
-            environment[FAILPOINT_VARIABLE] = failpoint
-        if through_proxy and self.proxy is not None and self.server is not None:
-            environment["DULY_DATABASE_URL"] = self.url.replace(
-                f":{self.server.port}/", f":{self.proxy.port}/"
-            )
-        with (self.directory / "engines.log").open("ab") as log:
-            engine = subprocess.Popen(
-                [sys.executable, "-m", "duly", "run"], env=environment, stdout=log, stderr=log
-            )
-        self.engines.append(engine)
-        return engine
-
-    def reap(self) -> None:
-        """Forget engines that have ended."""
-        self.engines = [engine for engine in self.engines if engine.poll() is None]
-
-    def end(self) -> None:
-        """End every engine."""
-        for engine in self.engines:
-            engine.send_signal(signal.SIGCONT)
-            engine.terminate()
-        for engine in self.engines:
-            try:
-                engine.wait(15)
-            except subprocess.TimeoutExpired:
-                engine.kill()
-                engine.wait()
+Reach = frozenset[str] | None
+Injection = Callable[[Site, random.Random], Reach]
 
 
-def kill(site: Site, dice: random.Random) -> None:
+def kill(site: Site, dice: random.Random) -> Reach:
     """SIGKILL an engine, and start another."""
     victim = dice.choice(site.engines)
     victim.kill()
     victim.wait()
-    site.reap()
-    site.start_engine()
+    return None
 
 
-def freeze(site: Site, dice: random.Random) -> None:
+def freeze(site: Site, dice: random.Random) -> Reach:
     """SIGSTOP an engine until its leases have run out, and let it go on."""
     victim = dice.choice(site.engines)
     victim.send_signal(signal.SIGSTOP)
     time.sleep(LEASE_SECONDS + dice.uniform(0.5, 2.0))
     victim.send_signal(signal.SIGCONT)
+    return None
 
 
-def replace_engine(site: Site, dice: random.Random) -> None:
+def replace_engine(site: Site, dice: random.Random) -> Reach:
     """A deploy: one more joins, and another leaves with SIGTERM."""
     site.start_engine()
     time.sleep(1)
     dice.choice(site.engines[:-1]).terminate()
+    return None
 
 
-def failpoint(site: Site, dice: random.Random) -> None:
-    """Start an engine that kills itself around a statement, and one that does not."""
-    doomed = site.start_engine(failpoint=f"{dice.choice(FAILPOINTS)}:{dice.randint(1, 6)}")
-    try:
-        doomed.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        doomed.kill()  # It never came to that moment so often.
-        doomed.wait()
-    site.reap()
+def swarm(site: Site, dice: random.Random) -> Reach:
+    """Many engines join at once, and leave one after the other, killed or told to."""
+    joined = [site.start_engine() for _ in range(SWARM)]
+    time.sleep(START_SECONDS)
+    for engine in joined:
+        dice.choice([engine.kill, engine.terminate])()
+        time.sleep(0.2)
+    for engine in joined:
+        engine.wait(20)
+    return None
 
 
-def crash_database(site: Site, dice: random.Random) -> None:
+def failpoint(site: Site, dice: random.Random) -> Reach:
+    """Start engines that kill themselves around a statement each."""
+    points = [site.next_point(FAILPOINTS, dice) for _ in range(DOOMED)]
+    doomed = [
+        site.start_engine("direct", {FAILPOINT_VARIABLE: f"{point}:{dice.randint(1, 4)}"})
+        for point in points
+    ]
+    end = time.monotonic() + 10
+    for engine in doomed:
+        try:
+            engine.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            engine.kill()  # It never came to that moment so often.
+            engine.wait()
+    return None
+
+
+def old_release(site: Site, dice: random.Random) -> Reach:
+    """A rolling deploy: an engine that does not know one of the types yet."""
+    engine = site.start_engine(variables={WITHOUT_VARIABLE: "steady"})
+    time.sleep(START_SECONDS + 3)
+    engine.terminate()
+    engine.wait(20)
+    time.sleep(PARK_SECONDS)
+    return None
+
+
+def crash_database(site: Site, dice: random.Random) -> Reach:
     """Stop PostgreSQL as a crash would, and start it again after a while."""
     assert site.server is not None
     site.server.stop("immediate")
     time.sleep(dice.uniform(0.1, 1.5))
     site.server.start()
+    return None
 
 
-def drop_connections(site: Site, dice: random.Random) -> None:
+def drop_connections(site: Site, dice: random.Random) -> Reach:
     """End every connection to the database at once."""
-    with _admin(site) as connection:
+    with site.admin() as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
         )
+    return None
 
 
-def read_only(site: Site, dice: random.Random) -> None:
+def read_only(site: Site, dice: random.Random) -> Reach:
     """Refuse every write for a while."""
-    with _admin(site) as connection:
+    with site.admin() as connection:
         connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         connection.execute("SELECT pg_reload_conf()")
         time.sleep(dice.uniform(1.0, 3.0))
         connection.execute("SET default_transaction_read_only = off")
         connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
         connection.execute("SELECT pg_reload_conf()")
+    return None
 
 
-def lock_rows(site: Site, dice: random.Random) -> None:
-    """Hold locks on rows that are about to come due."""
-    with _admin(site) as connection, connection.transaction():
-        connection.execute(
-            "SELECT 1 FROM duly_scheduledevent WHERE next_at IS NOT NULL"
+def lock_rows(site: Site, dice: random.Random) -> Reach:
+    """Hold locks on rows that are about to come due, for long."""
+    locked: Reach = frozenset()
+    # Where the database crashes meanwhile, the locks are gone.
+    with suppress(psycopg.OperationalError), site.admin() as connection, connection.transaction():
+        rows = connection.execute(
+            "SELECT id FROM duly_scheduledevent WHERE next_at IS NOT NULL"
             " ORDER BY next_at LIMIT 20 FOR UPDATE SKIP LOCKED"
-        )
-        time.sleep(dice.uniform(1.0, 4.0))
+        ).fetchall()
+        locked = frozenset(str(row[0]) for row in rows)
+        end = time.monotonic() + LOCK_SECONDS
+        while time.monotonic() < end and not site.over.wait(0.5):
+            connection.execute("SELECT 1")
+    return locked
 
 
-def partition(site: Site, dice: random.Random) -> None:
-    """Cut an engine from its database: nothing comes through, and nobody is told."""
-    _through_proxy(site, "hang", dice.uniform(1.0, LEASE_SECONDS + 2.0))
+def old_transaction(site: Site, dice: random.Random) -> Reach:
+    """Leave a transaction open to the end: its snapshot keeps every dead row from being cleaned."""
+    while not site.over.is_set():
+        with suppress(psycopg.OperationalError), site.admin() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT count(*) FROM duly_occurrence")
+            while not site.over.wait(1.0):
+                if connection.broken:
+                    break
+        site.over.wait(0.2)
+    return frozenset()
 
 
-def reset(site: Site, dice: random.Random) -> None:
+def partition(site: Site, dice: random.Random) -> Reach:
+    """Hang an engine's connections in a proxy that takes them, and answers nothing."""
+    return _through_proxy(site, "hang", dice.uniform(1.0, LEASE_SECONDS + 2.0))
+
+
+def reset(site: Site, dice: random.Random) -> Reach:
     """Reset an engine's connections."""
-    _through_proxy(site, "reset", 0.5)
+    return _through_proxy(site, "reset", 0.5)
 
 
-def cut_commit(site: Site, dice: random.Random) -> None:
+def cut_commit(site: Site, dice: random.Random) -> Reach:
     """Break connections just before, or just after, a COMMIT reaches the server."""
-    _through_proxy(site, dice.choice(["cut_before_commit", "cut_after_commit"]), 1.5)
+    return _through_proxy(site, dice.choice(["cut_before_commit", "cut_after_commit"]), 1.5)
 
 
-def _through_proxy(site: Site, mode: str, seconds: float) -> None:
+def _through_proxy(site: Site, mode: str, seconds: float) -> Reach:
     assert site.proxy is not None
-    engine = site.start_engine(through_proxy=True)
-    time.sleep(2.5)
+    engine = site.start_engine("proxy")
+    time.sleep(START_SECONDS)
     site.proxy.mode = mode  # type: ignore[assignment]
     time.sleep(seconds)
     site.proxy.mode = "pass"
     time.sleep(0.5)
     engine.kill()
     engine.wait()
-    site.reap()
+    return None
 
 
-def _admin(site: Site) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(site.url, autocommit=True)
+def pull_cable(site: Site, dice: random.Random) -> Reach:
+    """Cut an engine's network off: packets vanish. It stays for the rest of the campaign."""
+    assert site.namespace is not None
+    site.start_engine("namespace")
+    time.sleep(START_SECONDS)
+    site.namespace.pull()
+    time.sleep(LEASE_SECONDS + dice.uniform(1.0, 5.0))
+    site.namespace.plug()
+    return None
 
 
-Injection = Callable[[Site, random.Random], None]
-EVERYWHERE: list[Injection] = [kill, kill, freeze, replace_engine]
+def kill_pooler(site: Site, dice: random.Random) -> Reach:
+    """End the pooler with every connection through it, and start it again."""
+    assert site.pooler is not None
+    site.pooler.kill()
+    time.sleep(dice.uniform(0.1, 1.0))
+    site.pooler.start()
+    return None
+
+
+def fill_disk(site: Site, dice: random.Random) -> Reach:
+    """Leave the ledger no room to grow for a while."""
+    assert site.disk is not None
+    site.disk.fill()
+    time.sleep(dice.uniform(1.0, 3.0))
+    site.disk.free()
+    return None
+
+
+def upgrade_zones(site: Site, dice: random.Random) -> Reach:
+    """Install another release of the time zone data under everything that runs."""
+    site.upgrade_zones()
+    subprocess.run(
+        [sys.executable, "-m", "duly", "tzdata", "apply"],
+        env=site.environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return frozenset()
+
+
+EVERYWHERE: list[Injection] = [kill, freeze, replace_engine, swarm, kill, failpoint]
 ON_POSTGRES: list[Injection] = [
-    *EVERYWHERE,
-    failpoint,
-    failpoint,
-    crash_database,
-    drop_connections,
-    read_only,
+    upgrade_zones,
+    old_transaction,
     lock_rows,
+    *EVERYWHERE,
+    crash_database,
+    old_release,
+    failpoint,
+    drop_connections,
     partition,
+    read_only,
+    failpoint,
     reset,
     cut_commit,
+    failpoint,
 ]
+BACKGROUND: frozenset[Injection] = frozenset({old_transaction, lock_rows, old_release})
+"""These go on while others break something else."""
+ONCE: frozenset[Injection] = frozenset({upgrade_zones, old_transaction})
+
+
+def possible(site: Site) -> list[Injection]:
+    """Give what can be broken here."""
+    if site.server is None:
+        return list(EVERYWHERE)
+    kinds = list(ON_POSTGRES)
+    if site.pooler is not None:
+        kinds.append(kill_pooler)
+    if site.namespace is not None:
+        kinds.append(pull_cable)
+    if site.disk is not None:
+        kinds.append(fill_disk)
+    return kinds

@@ -10,7 +10,7 @@ from typing import Any
 
 # Clocks of one machine, read by two processes one after the other.
 CLOCK_SECONDS = 0.001
-NEVER_FAIL = frozenset({"plain", "steady", "slow"})
+NEVER_FAIL = frozenset({"plain", "steady", "slow", "leaky", "civil"})
 ENDS = frozenset({"succeeded", "died", "skipped", "cancelled"})
 OUTCOMES = frozenset({"succeeded", "retried", "died", "snoozed"})
 
@@ -22,6 +22,12 @@ class Fault:
     name: str
     begun: float
     healed: float
+    reach: frozenset[str] | None = None
+    """The events that it can delay; None: any."""
+
+    def reaches(self, key: str) -> bool:
+        """Say whether it can delay what has this idempotency key."""
+        return self.reach is None or key.partition(":")[0] in self.reach
 
 
 @dataclass(slots=True)
@@ -44,8 +50,8 @@ class Verdict:
     late: list[str] = field(default_factory=list)
     marked_duplicates: int = 0
     """Effects beyond the first of a key, each under a higher attempt number."""
-    worst_recovery: float = 0.0
-    """Seconds from the end of a fault to the last effect that it had delayed."""
+    recovery: dict[str, float] = field(default_factory=dict)
+    """Per kind of fault: seconds from its end to the last effect that it had delayed."""
     quiet_lateness: list[float] = field(default_factory=list)
     """Seconds, of first effects due while nothing was broken, nor just before."""
 
@@ -109,9 +115,9 @@ def judge(
     verdict.effects = sum(map(len, by_key.values()))
     _judge_acknowledged(verdict, due, types, cancelled, by_key, faults, bound)
     deaths = [one["at"] for found in by_key.values() for one in found if one["type"] == "deadly"]
-    windows = [(fault.begun, fault.healed + bound) for fault in faults]
-    windows += [(at, at + bound) for at in deaths]
     for key, found in by_key.items():
+        windows = [(one.begun, one.healed + bound) for one in faults if one.reaches(key)]
+        windows += [(at, at + bound) for at in deaths]
         if found[0]["type"] in NEVER_FAIL:
             _judge_explained(verdict, key, sorted(one["at"] for one in found), windows)
         if key not in due and key.partition(":")[0] not in maybe:
@@ -140,13 +146,15 @@ def _judge_acknowledged(
         first = min(one["at"] for one in found)
         if first < due_at - CLOCK_SECONDS:
             verdict.early.append(f"{key} by {due_at - first:.3f} s")
-        between = [fault for fault in faults if fault.begun <= first and fault.healed >= due_at]
+        reaching = [fault for fault in faults if fault.reaches(key)]
+        between = [fault for fault in reaching if fault.begun <= first and fault.healed >= due_at]
         healed = max([due_at, *(fault.healed for fault in between)])
         if first > healed + bound:
             verdict.late.append(f"{types[key]} {key} by {first - due_at:.1f} s")
         if between:
-            verdict.worst_recovery = max(verdict.worst_recovery, first - healed)
-        elif not any(0 <= due_at - fault.healed <= bound for fault in faults):
+            last = max(between, key=lambda fault: fault.healed).name
+            verdict.recovery[last] = max(verdict.recovery.get(last, 0.0), first - healed)
+        elif not any(0 <= due_at - fault.healed <= bound for fault in reaching):
             verdict.quiet_lateness.append(first - due_at)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 DIRECTORY_VARIABLE = "CAMPAIGN_DIRECTORY"
 FAILPOINT_VARIABLE = "CAMPAIGN_FAILPOINT"
+WITHOUT_VARIABLE = "CAMPAIGN_WITHOUT"
+"""The types of event that an engine does not know."""
 ORIGIN_VARIABLE = "CAMPAIGN_ORIGIN"
 """The wall clock's time at monotonic zero, as the director read it."""
 

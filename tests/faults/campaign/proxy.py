@@ -16,11 +16,11 @@ _COMMIT = b"COMMIT"
 class Proxy:
     """Forwards to a port of 127.0.0.1; `mode` says how, for every connection at once."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
         self._target = port
         self.mode: Mode = "pass"
         self.cuts = 0
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = socket.create_server((address, 0))
         self.port = int(self._server.getsockname()[1])
         self._closing = False
         threading.Thread(target=self._accept, daemon=True).start()

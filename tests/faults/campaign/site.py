@@ -1,0 +1,150 @@
+"""The engines of a campaign, the database that they run on, and what lies between."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from subprocess import Popen
+from typing import Literal
+
+import psycopg
+
+from duly.civil.tzdata import WHEEL, ZoneDatabase
+from duly.testing.servers import PostgresServer
+from tests import releases
+from tests.faults.campaign import disk, logs, network
+from tests.faults.campaign.disk import SmallDisk
+from tests.faults.campaign.network import Namespace, Pooler
+from tests.faults.campaign.proxy import Proxy
+
+LEASE_SECONDS = 3.0
+ENGINES = 3
+# Room for the ledger of a campaign of 20,000 events.
+DISK_MEGABYTES = 160
+# Every so many engines are connected through the pooler.
+POOLED = 3
+
+Way = Literal["direct", "pooler", "proxy", "namespace"]
+
+
+class Site:
+    """Starts engines, and knows what can be broken here."""
+
+    def __init__(self, folder: Path, database: str, stack: ExitStack) -> None:
+        self.directory = folder
+        self.server: PostgresServer | None = None
+        self.proxy: Proxy | None = None
+        self.pooler: Pooler | None = None
+        self.namespace: Namespace | None = None
+        self.disk: SmallDisk | None = None
+        self.zones = folder / "zoneinfo" if database == "postgres" else None
+        self.left_out: dict[str, str] = {}
+        """What cannot be broken here, each with its reason."""
+        self.url = f"sqlite:///{folder / 'duly.sqlite3'}"
+        self.engines: list[Popen[bytes]] = []
+        self.points: list[str] = []
+        self.over = threading.Event()
+        """Set when nothing is to be broken any more."""
+        self._number = count()
+        if database == "postgres":
+            self._build(stack)
+        zones = {"DULY_TZDATA": str(self.zones)} if self.zones else {}
+        self.environment = {
+            **os.environ,
+            **zones,
+            "DJANGO_SETTINGS_MODULE": "duly.service.settings",
+            "DULY_DATABASE_URL": self.url,
+            "DULY_HANDLERS": "tests.faults.campaign.handlers",
+            "DULY_LEASE_SECONDS": str(LEASE_SECONDS),
+            "DULY_GRACE_SECONDS": "5",
+            logs.DIRECTORY_VARIABLE: str(folder),
+        }
+        stack.callback(self.end)
+
+    def _build(self, stack: ExitStack) -> None:
+        self.server = stack.enter_context(PostgresServer(durable=True))
+        self.url = self.server.url
+        self.proxy = Proxy(self.server.port)
+        stack.callback(self.proxy.close)
+        assert self.zones is not None
+        releases.upgrade(self.zones, releases.zoneinfo(releases.installed(releases.OLD_VERSION)))
+        if reason := network.why_no_pooler():
+            self.left_out["pooler"] = reason
+        else:
+            self.pooler = stack.enter_context(Pooler(self.url))
+        if reason := network.why_no_namespace():
+            self.left_out["namespace"] = reason
+        else:
+            self.namespace = stack.enter_context(Namespace(self.server.port))
+        if reason := disk.why_no_small_disk():
+            self.left_out["disk"] = reason
+        else:
+            self.disk = stack.enter_context(SmallDisk(DISK_MEGABYTES))
+
+    def start_engine(
+        self, way: Way | None = None, variables: Mapping[str, str] | None = None
+    ) -> Popen[bytes]:
+        """Start an engine; it is not waited for.
+
+        way: how it reaches the database; None: directly, or every so often through the pooler.
+        """
+        pooled = self.pooler is not None and next(self._number) % POOLED == POOLED - 1
+        way = way or ("pooler" if pooled else "direct")
+        command = [sys.executable, "-m", "duly", "run"]
+        if way == "namespace" and self.namespace is not None:
+            command = self.namespace.within(command)
+        environment = {**self.environment, **(variables or {}), "DULY_DATABASE_URL": self._url(way)}
+        with (self.directory / "engines.log").open("ab") as log:
+            engine = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.engines.append(engine)
+        return engine
+
+    def _url(self, way: Way) -> str:
+        if way == "pooler" and self.pooler is not None:
+            return self.pooler.url
+        if way == "namespace" and self.namespace is not None:
+            return self.namespace.url(self.url)
+        if way == "proxy" and self.proxy is not None and self.server is not None:
+            return self.url.replace(f":{self.server.port}/", f":{self.proxy.port}/")
+        return self.url
+
+    def admin(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect to the database, past everything that is broken."""
+        return psycopg.connect(self.url, autocommit=True)
+
+    def reap(self) -> None:
+        """Forget engines that have ended, and have enough of them."""
+        self.engines = [engine for engine in self.engines if engine.poll() is None]
+        while len(self.engines) < ENGINES:
+            self.start_engine()
+
+    def next_point(self, known: list[str], dice: random.Random) -> str:
+        """Draw a kill point; each comes up once before any comes up again."""
+        if not self.points:
+            self.points = dice.sample(known, len(known))
+        return self.points.pop()
+
+    def upgrade_zones(self) -> None:
+        """Write the present release of the zone data over the old one, as pip would."""
+        assert self.zones is not None
+        releases.upgrade(self.zones, ZoneDatabase(WHEEL).folder)
+
+    def end(self) -> None:
+        """End every engine."""
+        for engine in self.engines:
+            engine.send_signal(signal.SIGCONT)
+            engine.terminate()
+        for engine in self.engines:
+            try:
+                engine.wait(15)
+            except subprocess.TimeoutExpired:
+                engine.kill()
+                engine.wait()
