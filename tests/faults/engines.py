@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ LEASE_SECONDS = 2.0
 class EngineProcesses:
     """Starts `duly run` on a database, as often as it is asked to."""
 
-    def __init__(self, database_url: str, directory: Path) -> None:
+    def __init__(
+        self, database_url: str, directory: Path, handlers: str = "tests.faults.probe"
+    ) -> None:
         self.directory = directory
         self._environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "duly.service.settings",
             "DULY_DATABASE_URL": database_url,
-            "DULY_HANDLERS": "tests.faults.probe",
+            "DULY_HANDLERS": handlers,
             "DULY_LEASE_SECONDS": str(LEASE_SECONDS),
             "DULY_HORIZON_SECONDS": "0.5",
             "PROBE_DIRECTORY": str(directory),
@@ -31,15 +33,20 @@ class EngineProcesses:
 
     def start(self) -> subprocess.Popen[str]:
         """Start an engine, and wait until it says that it runs."""
+        engine = self.launch({})
+        assert engine.stdout is not None
+        assert engine.stdout.readline(), "the engine did not start"
+        return engine
+
+    def launch(self, variables: Mapping[str, str]) -> subprocess.Popen[str]:
+        """Start an engine that may die at once."""
         engine = subprocess.Popen(
             [sys.executable, "-m", "duly", "run"],
-            env=self._environment,
+            env={**self._environment, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        assert engine.stdout is not None
-        assert engine.stdout.readline(), "the engine did not start"
         self.running.append(engine)
         return engine
 
