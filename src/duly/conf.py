@@ -59,6 +59,9 @@ class Config:
     listen: bool = True
     """Use LISTEN/NOTIFY on PostgreSQL; set to False behind a pooler in transaction mode."""
 
+    retention_days: int = 0
+    """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
+
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_type(field.name, getattr(self, field.name), type(field.default))
@@ -67,6 +70,9 @@ class Config:
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
         _require(self.grace_seconds >= 0, "grace_seconds", self.grace_seconds, "must be 0 or more")
+        _require(
+            self.retention_days >= 0, "retention_days", self.retention_days, "must be 0 or more"
+        )
         # A claim must outlive the wait for its own due instant, with beats to spare.
         _require(
             self.lease_seconds >= 2 * self.horizon_seconds,

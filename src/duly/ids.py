@@ -18,3 +18,8 @@ def new_id(now: datetime) -> UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return UUID(int=value)
+
+
+def first_id(at: datetime) -> UUID:
+    """Give the smallest identifier that `new_id` can make at an instant."""
+    return UUID(int=(int(at.timestamp() * 1000) & ((1 << 48) - 1)) << 80 | 0x7 << 76 | 0x2 << 62)

@@ -18,6 +18,7 @@
 | clock.offset | offset_seconds | this host's clock is ahead of the database's, or behind |
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
+| history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |

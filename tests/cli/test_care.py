@@ -181,3 +181,53 @@ def test_a_ledger_that_agrees_is_verified_and_one_that_does_not_ends_with_1(
     assert code == 1
     assert "next_at is 2091-01-01T00:00:00+00:00, the ledger says 2090-01-01" in out
     assert out.endswith("1 events, 0 occurrences and 1 ledger entries: 1 disagree\n")
+
+
+def old_history(using: str) -> None:
+    at = datetime.now(UTC) - timedelta(days=100)
+    store = open_store(using)
+    builders.stored_event(using, at)
+    (claim,) = builders.claim(store, at)
+    builders.start(store, [claim], at)
+    store.finish([builders.succeeded(claim)], now=at)
+
+
+def test_prune_deletes_what_ended_long_ago_and_the_ledger_still_verifies(
+    using: str, cli: Cli
+) -> None:
+    old_history(using)
+
+    _, would, _ = cli("prune", "--older-than", "90d", "--dry-run", "--json")
+    assert Occurrence.objects.using(using).count() == 1
+    code, told, _ = cli("prune", "--older-than", "90d")
+
+    assert code == 0
+    assert "1 occurrences, 1 events and 3 ledger entries" in told
+    assert json.loads(would)["occurrences"] == 1
+    assert not Occurrence.objects.using(using).exists()
+    code, told, _ = cli("ledger", "verify")
+    assert (code, "all agree" in told) == (0, True)
+
+
+def test_prune_goes_by_the_setting(using: str, cli: Cli, settings: Any) -> None:
+    old_history(using)
+    settings.DULY |= {"RETENTION_DAYS": 200}
+    assert "0 occurrences" in cli("prune")[1]
+
+    settings.DULY |= {"RETENTION_DAYS": 90}
+    assert "1 occurrences" in cli("prune")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param([], "Say --older-than 90d, or set DULY['RETENTION_DAYS']", id="no-age"),
+        pytest.param(["--older-than", "1h"], "must be at least 1d, got '1h'", id="too-young"),
+        pytest.param(["--older-than", "soon"], "must be a span", id="no-span"),
+    ],
+)
+def test_prune_says_what_it_needs(using: str, cli: Cli, arguments: list[str], told: str) -> None:
+    code, _, errors = cli("prune", *arguments)
+
+    assert code == 2
+    assert told in errors

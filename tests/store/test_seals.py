@@ -76,7 +76,7 @@ def test_of_two_processes_that_seal_at_once_one_wins(using: str) -> None:
     write(using, 1)
     (one,) = sealed(using, NOW + 61 * SECOND)
     write(using, 2)
-    twin = LedgerSeal(at=NOW, first=one.last + 1, last=2, rows=1, digest="0" * 64)
+    twin = LedgerSeal(at=NOW, first=one.last + 1, last=2, rows=1, total="0", digest="0" * 64)
     twin.save(using=using)
 
     assert seals.seal(using, NOW + 61 * SECOND) is None

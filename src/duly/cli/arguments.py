@@ -204,6 +204,13 @@ def _slo(verb: ArgumentParser) -> None:
     )
 
 
+def _prune(verb: ArgumentParser) -> None:
+    text = "how long ago it must have ended, such as 90d; default: RETENTION_DAYS"
+    verb.add_argument("--older-than", metavar="SPAN", help=text)
+    verb.add_argument("--dead", action="store_true", help="dead occurrences as well")
+    _add_dry_run(verb)
+
+
 def _convert(verb: ArgumentParser) -> None:
     verb.add_argument(
         "moment", metavar="TIME", help="civil time with --tz, or ISO 8601 with offset"
@@ -291,6 +298,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
     "ledger": ("show the life of an event, or verify all of it", "", _ledger),
     "release": ("let engines fire on a database that came from another environment", "", _release),
+    "prune": ("delete the history of what ended long ago", "", _prune),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -21,6 +21,7 @@ from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
 from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import advance
+from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
 from duly.engine.recover import rescue
 from duly.engine.rederive import TzdataWatch
@@ -75,6 +76,7 @@ class Engine:
         self._heard_at = -SECOND_LOOK_SECONDS
         self._awake = threading.Event()
         self._sealer = Sealer(options.using, self._clock)
+        self._prune = PruneWatch(options.using, self._clock, options.retention)
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock)
         self._tzdata = TzdataWatch(self._store, self._clock)
@@ -90,6 +92,7 @@ class Engine:
             part.start()
         self._dispatcher.start()
         self._sealer.start()
+        self._prune.start()
         self._thread.start()
         self._watcher.start()
         emit("engine.started", holder=self.options.holder)
@@ -119,6 +122,7 @@ class Engine:
         self._awake.set()
         self._watcher.stop()
         self._sealer.stop()
+        self._prune.stop()
         self._thread.join()
         held = self._dispatcher.stop()
         released = self._release(held)

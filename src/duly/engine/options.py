@@ -32,6 +32,8 @@ class EngineOptions:
     async_concurrency: int
     listen: bool
     environment: str
+    retention: timedelta | None
+    """How long what has ended is kept; None: for ever."""
 
     @property
     def beat_seconds(self) -> float:
@@ -52,4 +54,5 @@ class EngineOptions:
             async_concurrency=config.async_concurrency,
             listen=config.listen,
             environment=config.environment,
+            retention=timedelta(days=config.retention_days) if config.retention_days else None,
         )

@@ -20,6 +20,9 @@ class Migration(migrations.Migration):
                 ('rows', models.IntegerField()),
                 ('gaps', models.JSONField(default=list)),
                 ('late', models.JSONField(default=list)),
+                ('total', models.CharField(max_length=512)),
+                ('pruned_total', models.CharField(db_default='0', default='0', max_length=512)),
+                ('pruned', models.IntegerField(db_default=0, default=0)),
                 ('digest', models.CharField(max_length=64)),
             ],
             options={

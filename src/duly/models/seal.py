@@ -22,8 +22,13 @@ class LedgerSeal(models.Model):
     rows = models.IntegerField()
     # Ids within the range that had no row, as [first, last] pairs: rolled back, or late.
     gaps = models.JSONField(default=list)
-    # Ids of earlier ranges' late rows, which this digest covers.
+    # Ids of earlier ranges' late rows, which this seal covers.
     late = models.JSONField(default=list)
+    # The sum of the rows' digests, and of those that have been pruned since; hexadecimal.
+    total = models.CharField(max_length=512)
+    pruned_total = models.CharField(max_length=512, default="0", db_default="0")
+    pruned = models.IntegerField(default=0, db_default=0)
+    # Of all of the above but what is pruned, and of the digest before.
     digest = models.CharField(max_length=64)
 
     class Meta:

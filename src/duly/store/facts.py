@@ -31,6 +31,8 @@ FENCED: Final = "fenced"
 RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
+# Of the ledger itself.
+PRUNED: Final = "pruned"
 # `Decision.fact` brings: succeeded, retried, snoozed, died.
 
 ENGINE: Final = "engine"

@@ -7,12 +7,12 @@ its transactions must begin IMMEDIATE, and then exclude each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -46,7 +46,7 @@ from duly.store.rows import (
     StaleEvent,
     ZoneInUse,
 )
-from duly.store.turns import turns_of
+from duly.store.turns import transaction_in_turn
 
 NO_HANDLER = "no handler"
 
@@ -304,16 +304,8 @@ class PortableStore:
             self._record(facts.entry(facts.UNPARKED, now, event_id, id_) for id_, event_id in rows)
         return len(rows)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        connection = connections[self.using]
-        if connection.vendor == "sqlite" and not connection.in_atomic_block:
-            turns = turns_of(str(connection.settings_dict["NAME"]))
-            with turns.take(), transaction.atomic(self.using):
-                yield
-        else:
-            with transaction.atomic(self.using):
-                yield
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction_in_turn(self.using)
 
     def _stale(self, stale: ZoneInUse) -> QuerySet[ScheduledEvent, ScheduledEvent]:
         """Find a zone's events by the data that they follow, soonest first."""

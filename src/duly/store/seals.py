@@ -1,14 +1,18 @@
 """The ledger, sealed: an edited, missing or inserted row is found.
 
 Source of the idea: the hash chain of a log, as in RFC 9162 and git, over ranges instead of
-single rows, so that no writer waits for another.
+single rows, so that no writer waits for another. Within a range the digests of the rows are
+added up (Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing", 1997), so that a
+row can be pruned by adding its digest to what is gone: the chain stays as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +25,14 @@ from duly.models import LedgerEntry, LedgerSeal
 SETTLE = timedelta(seconds=60)
 LATE_WITHIN = timedelta(hours=24)
 LARGEST_RANGE = 5000
-_COLUMNS = ("id", "at", "event_id", "occurrence_id", "fact", "attempt", "actor", "data")
+COLUMNS = ("id", "at", "event_id", "occurrence_id", "fact", "attempt", "actor", "data")
+Row = tuple[Any, ...]
+"""The columns of one ledger entry."""
 _NOTHING = "0" * 64
+# Wide enough that sums of chosen rows cannot be made to meet (Wagner, "A Generalized
+# Birthday Problem", 2002): some 2^90 steps, where 256 bits would take 2^32.
+_BYTES = 256
+_MODULUS = 1 << (8 * _BYTES)
 
 
 def seal(using: str, now: datetime) -> LedgerSeal | None:
@@ -34,7 +44,7 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
     before = seals.order_by("-last").first()
     start = before.last + 1 if before else 1
     written = LedgerEntry.objects.using(using).filter(id__gte=start, at__lt=now - SETTLE)
-    rows = list(written.order_by("id").values_list(*_COLUMNS)[:LARGEST_RANGE])
+    rows = list(written.order_by("id").values_list(*COLUMNS)[:LARGEST_RANGE])
     if not rows:
         return None
     late = _late_rows(using, now)
@@ -46,8 +56,9 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
         rows=len(rows),
         gaps=_gaps(start, last, [row[0] for row in rows]),
         late=[row[0] for row in late],
-        digest=_digest(before.digest if before else _NOTHING, [*late, *rows]),
+        total=f"{_sum([*late, *rows]):x}",
     )
+    found.digest = _chained(before.digest if before else _NOTHING, found)
     try:
         with transaction.atomic(using):
             found.save(using=using, force_insert=True)
@@ -58,39 +69,82 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
 
 def verify_seals(using: str) -> Iterator[str]:
     """Compute every seal again; gives what does not fit, in words."""
-    digest, expected = _NOTHING, 1
-    covered_later = _late_ids(using)
+    before, expected = _NOTHING, 1
+    covered_later = late_seals(using)
     for one in LedgerSeal.objects.using(using).order_by("first").iterator(chunk_size=100):
         if one.first != expected:
             yield f"seal {one.id}: begins at {one.first}, not at {expected}: a seal is missing"
-        rows = [
-            row
-            for row in _rows(using, range(one.first, one.last + 1))
-            if row[0] not in covered_later
-        ]
+        ranged = _rows(using, range(one.first, one.last + 1))
+        rows = [row for row in ranged if row[0] not in covered_later]
         late = _rows(using, one.late)
-        gaps = {id_ for low, high in one.gaps for id_ in range(low, high + 1)}
-        yield from _compared(one, rows, gaps)
-        digest = _digest(digest, [*late, *rows])
-        if digest != one.digest:
+        yield from _compared(
+            one, {row[0] for row in rows}, len(one.late) - len(late), covered_later
+        )
+        total = (_sum([*late, *rows]) + int(one.pruned_total, 16)) % _MODULUS
+        if f"{total:x}" != one.total:
             yield f"seal {one.id}: rows {one.first} to {one.last} are not as they were sealed"
+        if _chained(before, one) != one.digest:
+            yield f"seal {one.id}: the seal itself is not as it was made"
         # Go on from what was sealed, so that one edit is one finding.
-        digest, expected = one.digest, one.last + 1
+        before, expected = one.digest, one.last + 1
 
 
-def _compared(one: LedgerSeal, rows: Sequence[Any], gaps: set[int]) -> Iterator[str]:
-    there = {row[0] for row in rows}
-    if missing := [
-        id_ for id_ in range(one.first, one.last + 1) if id_ not in there and id_ not in gaps
-    ]:
-        yield f"seal {one.id}: row {missing[0]} is gone, of {len(missing)}"
-    if inserted := sorted(there & gaps):
+def covering(using: str, ids: Sequence[int]) -> dict[int, int]:
+    """Say which seal covers each ledger entry, as id: id; what no seal covers is left out."""
+    found: dict[int, int] = {}
+    late = late_seals(using)
+    wanted = sorted(id_ for id_ in ids if id_ not in late)
+    if wanted:
+        seals = LedgerSeal.objects.using(using).filter(first__lte=wanted[-1], last__gte=wanted[0])
+        ranges = list(seals.order_by("first").values_list("first", "last", "id", "gaps"))
+        firsts = [first for first, *_ in ranges]
+        for id_ in wanted:
+            place = bisect_right(firsts, id_) - 1
+            if place >= 0 and id_ <= ranges[place][1] and not _is_in(ranges[place][3], id_):
+                found[id_] = ranges[place][2]
+    return found | {id_: late[id_] for id_ in ids if id_ in late}
+
+
+def forget(using: str, rows: Iterable[Row], covered: Mapping[int, int]) -> None:
+    """Tell the seals of rows that are pruned in this transaction; `covered` is of `covering`."""
+    gone: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        gone[covered[row[0]]].append(row)
+    # In the order of their ids: two who prune must not wait for each other.
+    seals = LedgerSeal.objects.using(using).filter(id__in=gone).order_by("id")
+    for one in seals.select_for_update():
+        total = (int(one.pruned_total, 16) + _sum(gone[one.id])) % _MODULUS
+        one.pruned_total, one.pruned = f"{total:x}", one.pruned + len(gone[one.id])
+        one.save(using=using, update_fields=("pruned_total", "pruned"))
+
+
+def late_seals(using: str) -> dict[int, int]:
+    """Say which seal covers each row that came late, as id: id."""
+    seals = LedgerSeal.objects.using(using).exclude(late=[]).values_list("id", "late")
+    return {id_: seal_id for seal_id, late in seals for id_ in late}
+
+
+def _compared(
+    one: LedgerSeal, there: set[int], late_gone: int, covered_later: Mapping[int, int]
+) -> Iterator[str]:
+    missing = [
+        id_
+        for id_ in range(one.first, one.last + 1)
+        if id_ not in there and id_ not in covered_later and not _is_in(one.gaps, id_)
+    ]
+    if len(missing) + late_gone > one.pruned:
+        if one.pruned:
+            gone = len(missing) + late_gone
+            yield f"seal {one.id}: {gone} rows are gone, and {one.pruned} were pruned"
+        else:
+            yield f"seal {one.id}: row {[*missing, *one.late][0]} is gone, of {len(missing)}"
+    if inserted := sorted(id_ for id_ in there if _is_in(one.gaps, id_)):
         yield f"seal {one.id}: row {inserted[0]} was not there, of {len(inserted)}"
 
 
-def _late_rows(using: str, now: datetime) -> list[tuple[Any, ...]]:
+def _late_rows(using: str, now: datetime) -> list[Row]:
     """Find rows that have come into gaps of ranges sealed before."""
-    known = _late_ids(using)
+    known = late_seals(using)
     recent = LedgerSeal.objects.using(using).filter(at__gt=now - LATE_WITHIN).order_by("first")
     wanted = [
         id_
@@ -102,20 +156,15 @@ def _late_rows(using: str, now: datetime) -> list[tuple[Any, ...]]:
     return _rows(using, wanted)
 
 
-def _late_ids(using: str) -> set[int]:
-    lists = LedgerSeal.objects.using(using).exclude(late=[]).values_list("late", flat=True)
-    return {id_ for late in lists for id_ in late}
-
-
-def _rows(using: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+def _rows(using: str, ids: Sequence[int]) -> list[Row]:
     rows = LedgerEntry.objects.using(using).order_by("id")
     if isinstance(ids, range):
         rows = rows.filter(id__gte=ids.start, id__lt=ids.stop)
-        return list(rows.values_list(*_COLUMNS))
-    found: list[tuple[Any, ...]] = []
+        return list(rows.values_list(*COLUMNS))
+    found: list[Row] = []
     for start in range(0, len(ids), 500):
         some = rows.filter(id__in=list(ids[start : start + 500]))
-        found += some.values_list(*_COLUMNS)
+        found += some.values_list(*COLUMNS)
     return found
 
 
@@ -129,14 +178,22 @@ def _gaps(first: int, last: int, ids: Iterable[int]) -> list[list[int]]:
     return gaps
 
 
-def _digest(before: str, rows: Iterable[tuple[Any, ...]]) -> str:
-    digest = hashlib.sha256(before.encode())
-    for row in rows:
-        id_, at, *rest = row
-        text = json.dumps(
-            [id_, at.isoformat(), *(None if one is None else one for one in rest)],
-            sort_keys=True,
-            default=str,
-        )
-        digest.update(text.encode())
-    return digest.hexdigest()
+def _is_in(gaps: Sequence[Sequence[int]], id_: int) -> bool:
+    """Say whether an id is in one of some ascending pairs."""
+    place = bisect_right(gaps, id_, key=lambda pair: pair[0]) - 1
+    return place >= 0 and id_ <= gaps[place][1]
+
+
+def _sum(rows: Iterable[Row]) -> int:
+    return sum(map(_row_digest, rows)) % _MODULUS
+
+
+def _row_digest(row: Row) -> int:
+    id_, at, *rest = row
+    text = json.dumps([id_, at.isoformat(), *rest], sort_keys=True, default=str)
+    return int.from_bytes(hashlib.shake_256(text.encode()).digest(_BYTES))
+
+
+def _chained(before: str, one: LedgerSeal) -> str:
+    text = json.dumps([before, one.first, one.last, one.rows, one.gaps, one.late, one.total])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from duly.models import Stamp
 
 ENVIRONMENT = "environment"
 TZDATA = "tzdata"
+PRUNED = "pruned"
 
 
 def read(using: str, name: str) -> dict[str, Any] | None:

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from django.db import connections, transaction
+
 if sys.platform != "win32":
     from fcntl import LOCK_EX, LOCK_UN, flock
 
@@ -54,3 +56,16 @@ class Turns:
 def turns_of(path: str) -> Turns:
     """Give the queue of a database file."""
     return Turns(path)
+
+
+@contextmanager
+def transaction_in_turn(using: str) -> Iterator[None]:
+    """Run a transaction; on SQLite, once it is this writer's turn."""
+    connection = connections[using]
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        turns = turns_of(str(connection.settings_dict["NAME"]))
+        with turns.take(), transaction.atomic(using):
+            yield
+    else:
+        with transaction.atomic(using):
+            yield
