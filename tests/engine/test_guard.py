@@ -15,6 +15,8 @@ from duly.engine import guard
 from duly.models import Occurrence
 from tests.engine.conftest import Signals
 
+LEASE = timedelta(seconds=30)
+
 Start = Callable[..., Any]
 Handle = Callable[..., None]
 
@@ -81,7 +83,7 @@ def test_there_is_nothing_to_release_where_no_environment_is_named(
 def test_a_host_whose_clock_is_minutes_off_says_so(
     using: str, signals: Signals, monkeypatch: pytest.MonkeyPatch, offset: float
 ) -> None:
-    watch = guard.ClockWatch(using, clock.current())
+    watch = guard.ClockWatch(using, clock.current(), LEASE)
     monkeypatch.setattr(clock, "host_now", lambda: datetime.now(UTC) + timedelta(seconds=offset))
 
     watch.look()
@@ -91,6 +93,6 @@ def test_a_host_whose_clock_is_minutes_off_says_so(
 
 
 def test_a_host_whose_clock_is_right_says_nothing(using: str, signals: Signals) -> None:
-    guard.ClockWatch(using, clock.current()).look()
+    guard.ClockWatch(using, clock.current(), LEASE).look()
 
     assert signals.counts["clock.offset"] == 0
