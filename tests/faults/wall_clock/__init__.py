@@ -22,13 +22,16 @@ _NANOSECONDS = 1_000_000_000
 
 @cache
 def why_not() -> str:
-    """Say why the clock cannot be shifted here; empty where it can."""
+    """Say why clocks are not shifted here; empty where they are.
+
+    In CI a missing compiler is a failure of what needs it, for nobody would see it skipped.
+    """
     if sys.platform != "linux":
         return "LD_PRELOAD is Linux's"
     if not sysconfig.get_config_var("HAVE_SEM_CLOCKWAIT"):
         return "this Python's waits follow the wall clock: its C library has no sem_clockwait"
-    if not _compiler():
-        return "there is no C compiler"
+    if not _compiler() and os.environ.get("CI") != "true":
+        return "there is no C compiler (cc, gcc, or what CC names)"
     return ""
 
 
@@ -94,7 +97,7 @@ def _compiler() -> str | None:
 
 def _compiled(library: Path) -> Path:
     compiler = _compiler()
-    assert compiler, why_not()
+    assert compiler, "there is no C compiler"
     command = [compiler, "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
     subprocess.run([*command, "-o", str(library), str(SOURCE), "-ldl"], check=True)
     library.chmod(0o755)
