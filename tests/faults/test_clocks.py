@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -65,13 +66,13 @@ for wait in threading.Event().wait, changed.wait, time.sleep, lambda s: lock.acq
 
 @dataclass
 class Site:
-    """Engines, and the clock of their database; on SQLite that is the clock of their host."""
+    """Engines, and the clock that is wrong: their database's, or their host's."""
 
     url: str
     clock: WallClock
     engines: EngineProcesses
     of_engines: dict[str, str]
-    """The environment that an engine needs for the database's clock to be `clock`."""
+    """The environment in which `clock` is the host's; empty where it is the database's alone."""
 
     def start(self, **environment: str) -> None:
         """Start an engine."""
@@ -114,12 +115,12 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[tuple[WallClock, Site]]:
-    """Give a clock of engines' hosts alone, and a database whose own is right."""
-    with WallClock() as clock, WallClock() as right, PostgresServer() as server:
+def host(tmp_path: Path) -> Iterator[Site]:
+    """Give a site where `clock` is that of the host, and the database has another, right one."""
+    with WallClock() as clock, PostgresServer() as server:
         engines = EngineProcesses(server.url, tmp_path)
         try:
-            yield clock, Site(server.url, right, engines, {})
+            yield Site(server.url, clock, engines, clock.environment)
         finally:
             engines.end()
 
@@ -130,6 +131,14 @@ def punctual(effects: list[dict[str, Any]]) -> bool:
 
 def keys(engines: EngineProcesses) -> list[str]:
     return sorted(effect["key"] for effect in engines.effects())
+
+
+def has_fired(engines: EngineProcesses, count: int) -> bool:
+    return len(engines.effects()) >= count
+
+
+def has_told(engines: EngineProcesses, name: str, count: int) -> bool:
+    return len(engines.said(name)) >= count
 
 
 def test_waits_keep_their_length_whatever_the_wall_clock_does() -> None:
@@ -157,42 +166,39 @@ def test_waits_keep_their_length_whatever_the_wall_clock_does() -> None:
 
 @pytest.mark.parametrize("offset", [-MINUTES, MINUTES])
 def test_an_engine_whose_host_is_minutes_off_fires_at_the_right_instant_and_says_so(
-    host: tuple[WallClock, Site], offset: float
+    host: Site, offset: float
 ) -> None:
-    clock, site = host
-    clock.set(offset)
-    acknowledged = site.schedule(4.0, 0.2, 5)
+    host.clock.set(offset)
+    host.start()
 
-    site.start(**clock.environment)
+    acknowledged = host.schedule(1.0, 0.2, 5)
 
-    eventually(lambda: len(site.engines.effects()) >= 5, 15, "an effect of every event")
-    assert set(keys(site.engines)) == acknowledged
-    assert punctual(site.engines.effects())
-    told = [fields["offset_seconds"] for fields in site.engines.said("clock.offset")]
+    eventually(partial(has_fired, host.engines, 5), 15, "an effect of every event")
+    assert set(keys(host.engines)) == acknowledged
+    assert punctual(host.engines.effects())
+    told = [fields["offset_seconds"] for fields in host.engines.said("clock.offset")]
     assert told == [pytest.approx(offset, abs=1)]
-    assert site.engines.said("clock.jumped") == []
+    assert host.engines.said("clock.jumped") == []
 
 
 def test_an_engine_whose_host_is_stepped_while_it_holds_timers_fires_at_the_right_instants(
-    host: tuple[WallClock, Site],
+    host: Site,
 ) -> None:
-    clock, site = host
     steps = [MINUTES, -MINUTES, HOURS, -HOURS]
-    site.start(**clock.environment)
-    acknowledged = site.schedule(1.0, 0.1, 80)
+    host.start()
+    acknowledged = host.schedule(1.0, 0.1, 80)
 
     for number, offset in enumerate(steps, 1):
         # In the midst of them: some have fired, and as many as the horizon holds are timers.
-        fired = number * 12
-        eventually(lambda fired=fired: len(keys(site.engines)) >= fired, 15, f"{fired} effects")
-        clock.set(offset)
-        told = _told_times(site.engines, "clock.offset", number)
+        eventually(partial(has_fired, host.engines, 12 * number), 15, "the next effects")
+        host.clock.set(offset)
+        told = partial(has_told, host.engines, "clock.offset", number)
         eventually(told, TOLD_SECONDS, f"step {number} being told")
 
-    eventually(lambda: len(keys(site.engines)) >= 80, 15, "an effect of every event")
-    assert keys(site.engines) == sorted(acknowledged)
-    assert punctual(site.engines.effects())
-    told_offsets = [fields["offset_seconds"] for fields in site.engines.said("clock.offset")]
+    eventually(partial(has_fired, host.engines, 80), 15, "an effect of every event")
+    assert keys(host.engines) == sorted(acknowledged)
+    assert punctual(host.engines.effects())
+    told_offsets = [fields["offset_seconds"] for fields in host.engines.said("clock.offset")]
     assert told_offsets == [pytest.approx(offset, abs=1) for offset in steps]
 
 
@@ -204,17 +210,17 @@ def test_a_database_clock_that_is_wrong_for_a_moment_fires_nothing_early_or_twic
         site.start()
     long = site.schedule(0.0, 0.0, 1, payload=9.0)
     acknowledged = long | site.schedule(2.0, 0.2, 30)
-    eventually(lambda: len(keys(site.engines)) >= 5, 15, "the first effects")
+    eventually(partial(has_fired, site.engines, 5), 15, "the first effects")
 
     site.clock.set(jump)
-    eventually(_told_times(site.engines, "clock.jumped", 2), 3, "both engines' doubt")
+    eventually(partial(has_told, site.engines, "clock.jumped", 2), 3, "both engines' doubt")
     # Longer than a lease: whoever judged one by this clock would take over what runs.
     time.sleep(3.0)
     site.clock.set(0.0)
     healed = time.time()
 
-    eventually(_told_times(site.engines, "clock.settled", 2), 3, "an end of the doubt")
-    eventually(lambda: len(keys(site.engines)) >= 31, 15, "an effect of every event")
+    eventually(partial(has_told, site.engines, "clock.settled", 2), 3, "an end of the doubt")
+    eventually(partial(has_fired, site.engines, 31), 15, "an effect of every event")
     assert keys(site.engines) == sorted(acknowledged)
     effects = site.engines.effects()
     assert {effect["attempt"] for effect in effects} == {1}
@@ -230,10 +236,6 @@ def _fired(effect: dict[str, Any]) -> float:
     return float(due + effect["lateness"])
 
 
-def _told_times(engines: EngineProcesses, name: str, count: int) -> Callable[[], bool]:
-    return lambda: len(engines.said(name)) >= count
-
-
 def test_a_database_clock_that_stays_ahead_is_believed_and_what_it_makes_due_fires_then(
     site: Site,
 ) -> None:
@@ -246,8 +248,8 @@ def test_a_database_clock_that_stays_ahead_is_believed_and_what_it_makes_due_fir
     site.clock.set(MINUTES)
     stepped = time.time()
 
-    eventually(lambda: len(keys(site.engines)) >= 11, 15, "what has become due")
-    eventually(_told_times(site.engines, "clock.settled", 2), 5, "both engines' belief")
+    eventually(partial(has_fired, site.engines, 11), 15, "what has become due")
+    eventually(partial(has_told, site.engines, "clock.settled", 2), 5, "both engines' belief")
     effects = site.engines.effects()
     assert keys(site.engines) == sorted(long | made_due)
     fired = [_fired(effect) for effect in effects if effect["key"] in made_due]
@@ -256,7 +258,7 @@ def test_a_database_clock_that_stays_ahead_is_believed_and_what_it_makes_due_fir
     assert told == [pytest.approx(MINUTES, abs=1)] * 2
     # Neither declared the other dead, whose lease is of the old time.
     eventually(lambda: _statuses(site) == {"succeeded": 11}, 20, "an end of the long one")
-    assert {effect["attempt"] for effect in effects} == {1}
+    assert {effect["attempt"] for effect in site.engines.effects()} == {1}
 
 
 def test_a_database_clock_that_stays_behind_is_believed_and_what_is_due_by_it_fires(
@@ -272,11 +274,11 @@ def test_a_database_clock_that_stays_behind_is_believed_and_what_is_due_by_it_fi
     long = site.schedule(0.0, 0.0, 1, payload=12.0)
     eventually(lambda: keys(site.engines) == sorted(long), 10, "the long one")
     put_off = site.schedule(1.5, 0.05, 60)
-    eventually(lambda: len(keys(site.engines)) >= 3, 10, "some that are due by the old time")
+    eventually(partial(has_fired, site.engines, 3), 10, "some that are due by the old time")
 
     site.clock.set(-MINUTES)
     stepped = time.time()
-    eventually(_told_times(site.engines, "clock.settled", 2), 10, "both engines' belief")
+    eventually(partial(has_told, site.engines, "clock.settled", 2), 10, "both engines' belief")
     fresh = site.schedule(2.0, 0.1, 10)
 
     eventually(lambda: set(keys(site.engines)) >= fresh, 10, "what is due by the new time")
@@ -284,7 +286,7 @@ def test_a_database_clock_that_stays_behind_is_believed_and_what_is_due_by_it_fi
     assert effects.keys() <= long | put_off | fresh
     assert not effects.keys() >= put_off
     # Timers too are put off, once a poll has noticed.
-    assert all(_fired(effects[key]) < stepped + 1.0 for key in put_off & effects.keys())
+    assert all(_fired(effects[key]) < stepped + 1.5 for key in put_off & effects.keys())
     assert all(0 <= effects[key]["lateness"] - MINUTES < 1 for key in fresh)
     ended = len(effects)
     eventually(lambda: _statuses(site)["succeeded"] == ended, 20, "an end of the long one")
@@ -380,7 +382,7 @@ def test_what_was_due_while_all_was_down_over_a_change_of_the_clocks_fires_as_it
 
             with psycopg.connect(server.url, autocommit=True) as connection:
                 eventually(lambda: connection.execute(LEFT).fetchone() == (0,), 30, "an end")
-                missed = dict(connection.execute(MISSED).fetchall())
+                missed: dict[str, int] = dict(connection.execute(MISSED).fetchall())
         finally:
             engines.end()
     fired = defaultdict(list)
