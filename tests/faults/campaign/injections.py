@@ -237,12 +237,15 @@ def upgrade_zones(site: Site, dice: random.Random) -> Reach:
 
 
 def skew_clock(site: Site, dice: random.Random) -> Reach:
-    """Let an engine join whose host's clock is minutes off, and leave again; excuses nothing."""
-    with WallClock(dice.choice([-1, 1]) * dice.uniform(60.0, 600.0)) as clock:
-        engine = site.start_engine(variables=clock.environment)
+    """Let engines join whose hosts are minutes ahead and behind; excuses nothing."""
+    seconds = dice.uniform(60.0, 600.0)
+    with WallClock(seconds) as ahead, WallClock(-seconds) as behind:
+        engines = [site.start_engine(variables=clock.environment) for clock in (ahead, behind)]
         time.sleep(START_SECONDS + dice.uniform(2.0, 4.0))
-        engine.terminate()
-        engine.wait(20)
+        for engine in engines:
+            engine.terminate()
+        for engine in engines:
+            engine.wait(20)
     return frozenset()
 
 
