@@ -16,7 +16,8 @@
 | occurrences.rescued | count | attempts whose lease ran out were taken back |
 | leases.extended | count, lost | a heartbeat |
 | clock.offset | offset_seconds | this host's clock is ahead of the database's, or behind |
-| clock.jumped | offset_seconds | the database's clock moved against the monotonic clock |
+| clock.jumped | offset_seconds | the database's clock moved against the monotonic clock; doubted |
+| clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
 | tzdata.changed | release | other time zone data was found and read |
@@ -40,6 +41,7 @@ _WARNINGS = frozenset(
         "clock.offset",
         "events.held",
         "clock.jumped",
+        "clock.settled",
         "listener.faulted",
         "occurrences.parked",
         "tzdata.outdated",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +13,10 @@ from duly import At, clock
 from duly.cli.main import main
 from duly.engine import guard
 from duly.models import Occurrence
+from tests.builders import NOW
 from tests.engine.conftest import Signals
+
+LEASE = timedelta(seconds=30)
 
 Start = Callable[..., Any]
 Handle = Callable[..., None]
@@ -81,7 +84,7 @@ def test_there_is_nothing_to_release_where_no_environment_is_named(
 def test_a_host_whose_clock_is_minutes_off_says_so(
     using: str, signals: Signals, monkeypatch: pytest.MonkeyPatch, offset: float
 ) -> None:
-    watch = guard.ClockWatch(using, clock.current())
+    watch = guard.ClockWatch(using, clock.current(), LEASE)
     monkeypatch.setattr(clock, "host_now", lambda: datetime.now(UTC) + timedelta(seconds=offset))
 
     watch.look()
@@ -91,6 +94,99 @@ def test_a_host_whose_clock_is_minutes_off_says_so(
 
 
 def test_a_host_whose_clock_is_right_says_nothing(using: str, signals: Signals) -> None:
-    guard.ClockWatch(using, clock.current()).look()
+    guard.ClockWatch(using, clock.current(), LEASE).look()
 
     assert signals.counts["clock.offset"] == 0
+
+
+class HandClock:
+    """A database's clock, set by hand; its host's agrees with it until told otherwise."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.moved = 0.0
+        self.doubted = 0.0
+        self.host_offset = 0.0
+
+    def now(self, using: str = "") -> datetime:
+        return NOW + timedelta(seconds=self.at + self.moved)
+
+    def host_now(self) -> datetime:
+        return self.now() + timedelta(seconds=self.host_offset)
+
+    def doubt(self, using: str) -> timedelta:
+        return timedelta(seconds=self.doubted)
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    clock_by_hand = HandClock()
+    monkeypatch.setattr(clock, "host_now", clock_by_hand.host_now)
+    return clock_by_hand
+
+
+def watch_of(hands: HandClock) -> guard.ClockWatch:
+    watch = guard.ClockWatch("", cast("clock.Clock", hands), LEASE)
+    watch.look()
+    return watch
+
+
+def test_a_step_of_the_hosts_clock_is_told_at_the_next_look(
+    hands: HandClock, signals: Signals
+) -> None:
+    watch = watch_of(hands)
+    hands.at, hands.host_offset = 0.5, 300.0
+
+    watch.look()
+
+    assert signals.fields["clock.offset"] == {"offset_seconds": 300.0}
+
+
+def test_a_host_that_stays_off_is_told_once_a_minute(hands: HandClock, signals: Signals) -> None:
+    hands.host_offset = -5.0
+    watch = watch_of(hands)
+
+    for _ in range(239):
+        hands.at += 0.5
+        watch.look()
+
+    assert signals.counts["clock.offset"] == 2
+
+
+def test_a_doubt_is_told_once_and_so_is_its_end_with_how_far_time_has_moved(
+    hands: HandClock, signals: Signals
+) -> None:
+    watch = watch_of(hands)
+    for _ in range(3):
+        hands.at, hands.doubted = hands.at + 1.0, -300.0
+        watch.look()
+    hands.at, hands.doubted, hands.moved = hands.at + 1.0, 0.0, -300.0
+
+    watch.look()
+
+    assert signals.fields["clock.jumped"] == {"offset_seconds": -300.0}
+    assert signals.fields["clock.settled"] == {"offset_seconds": -300.0}
+    assert (signals.counts["clock.jumped"], signals.counts["clock.settled"]) == (1, 1)
+
+
+def test_no_lease_is_judged_in_doubt_nor_for_a_minute_and_a_lease_after(
+    hands: HandClock,
+) -> None:
+    watch = watch_of(hands)
+    assert watch.trusts_leases()
+
+    hands.doubted = 300.0
+    watch.look()
+    hands.at = 1000.0
+    watch.look()
+    assert not watch.trusts_leases()
+    hands.doubted, hands.at = 0.0, 1010.0
+    watch.look()
+    hands.at += clock.CONFIRM_SECONDS + LEASE.total_seconds() - 0.1
+    watch.look()
+    assert not watch.trusts_leases()
+    hands.at += 0.2
+    assert watch.trusts_leases()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.faults.campaign.logs import ORIGIN_VARIABLE
 
 LEASE_SECONDS = 2.0
 
@@ -28,25 +31,28 @@ class EngineProcesses:
             "DULY_LEASE_SECONDS": str(LEASE_SECONDS),
             "DULY_HORIZON_SECONDS": "0.5",
             "PROBE_DIRECTORY": str(directory),
+            ORIGIN_VARIABLE: repr(time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)),
         }
         self.running: list[subprocess.Popen[str]] = []
+        self._log = directory / "engines.log"
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start an engine, and wait until it says that it runs."""
-        engine = self.launch({})
+    def start(self, **variables: str) -> subprocess.Popen[str]:
+        """Start an engine, with variables of its own, and wait until it says that it runs."""
+        engine = self.launch(variables)
         assert engine.stdout is not None
         assert engine.stdout.readline(), "the engine did not start"
         return engine
 
     def launch(self, variables: Mapping[str, str]) -> subprocess.Popen[str]:
         """Start an engine that may die at once."""
-        engine = subprocess.Popen(
-            [sys.executable, "-m", "duly", "run"],
-            env={**self._environment, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with self._log.open("ab") as log:
+            engine = subprocess.Popen(
+                [sys.executable, "-m", "duly", "run"],
+                env={**self._environment, **variables},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.running.append(engine)
         return engine
 
@@ -60,6 +66,14 @@ class EngineProcesses:
         """Kill whatever still runs."""
         for engine in list(self.running):
             self.kill(engine)
+
+    def said(self, name: str) -> list[dict[str, float]]:
+        """Give the numbers that engines logged with `name`, in order."""
+        lines = [line for line in self._log.read_text().splitlines() if f" {name} " in line]
+        return [
+            {key: float(value) for key, value in re.findall(r"(\w+)=(-?[0-9.]+)", line)}
+            for line in lines
+        ]
 
     def effects(self) -> list[dict[str, Any]]:
         """Read what the handlers did; a line that a kill cut off is no effect."""

@@ -107,6 +107,13 @@ MUTANTS = [
         "(claim.ready_at - now).total_seconds() - 0.5",
         ("kill",),
     ),
+    Mutant(
+        "own time: an engine goes by the clock of its host",
+        "clock.py",
+        "    if statement is None:\n",
+        "    if True:\n",
+        ("skew_clock", "step_clock"),
+    ),
 ]
 
 

@@ -57,6 +57,15 @@ def test_postgres_is_durable_only_where_asked(crashable_postgres: PostgresServer
 
 
 @pytest.mark.postgres
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_postgres_runs_in_the_environment_that_it_is_given() -> None:
+    with PostgresServer(environment={"DULY_NAMED": "here"}) as server:
+        variables = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
+
+    assert b"DULY_NAMED=here" in variables
+
+
+@pytest.mark.postgres
 def test_postgres_makes_further_databases(crashable_postgres: PostgresServer) -> None:
     url = crashable_postgres.create_database("Another one")
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connections
 
 from duly import registry
-from duly.clock import Clock
+from duly.clock import JUMP_SECONDS, Clock
 from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
 from duly.engine.leases import Leases
@@ -85,7 +85,7 @@ class Dispatcher:
         The wait is computed once, from the database's time, and done on the monotonic
         clock, so that no step of the host's clock moves it.
         """
-        now = self._clock.now(self._store.using)
+        now = self._clock.due_by(self._store.using)
         started = self._clock.monotonic()
         with self._changed:
             for claim in claims:
@@ -93,12 +93,12 @@ class Dispatcher:
                 self._set_timer(claim, started + (claim.ready_at - now).total_seconds())
             self._changed.notify()
 
-    def _hold_again(self, claims: Sequence[Claim]) -> None:
+    def _hold_again(self, claims: Sequence[Claim], seconds: float = 0.0) -> None:
         """Keep claims that could not be started; asks the database nothing, it may be away."""
         with self._changed:
             for claim in claims:
                 if self._is_held(claim):
-                    self._set_timer(claim, self._clock.monotonic())
+                    self._set_timer(claim, self._clock.monotonic() + seconds)
 
     def _set_timer(self, claim: Claim, at: float) -> None:
         heapq.heappush(self._timers, (at, next(self._order), claim))
@@ -127,6 +127,7 @@ class Dispatcher:
                 if self._stopping:
                     return
                 try:
+                    batch = self._due(batch)
                     self._start(batch)
                     self._park(strangers)
                     self._room_made()
@@ -187,6 +188,14 @@ class Dispatcher:
         started for both, it would run twice under one number.
         """
         return self._held.get(claim.id) is claim
+
+    def _due(self, batch: list[Claim]) -> list[Claim]:
+        """Keep on holding what is not due, since the database's clock was set back."""
+        due_by = self._clock.due_by(self._store.using) + timedelta(seconds=JUMP_SECONDS)
+        early = [claim for claim in batch if claim.ready_at > due_by]
+        # Not for as long as it says: it may be set ahead again.
+        self._hold_again(early, JUMP_SECONDS)
+        return [claim for claim in batch if claim.ready_at <= due_by]
 
     def _start(self, batch: list[Claim]) -> None:
         if not batch:

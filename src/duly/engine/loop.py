@@ -34,8 +34,8 @@ from duly.telemetry import emit
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
-# A clock that runs at all differs from another by less than this within one poll.
-CLOCK_JUMP_SECONDS = 1.0
+# Each engine comes to doubt a clock, and to believe it again, within this of the others.
+DOUBT_SECONDS = 1.0
 # Whoever has notified says nothing for a moment after; what it schedules then is found by
 # a second look.
 SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
@@ -78,7 +78,7 @@ class Engine:
         self._sealer = Sealer(options.using, self._clock)
         self._prune = PruneWatch(options.using, self._clock, options.retention)
         self._guard = EnvironmentGuard(options.using, options.environment)
-        self._clock_watch = ClockWatch(options.using, self._clock)
+        self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
         self._starved = False
         self._stopping = threading.Event()
@@ -164,14 +164,12 @@ class Engine:
 
     def _turn(self) -> float:
         """Claim what is due within the horizon; gives the seconds until the next look."""
-        jump = self._clock.refresh(self.options.using).total_seconds()
-        if abs(jump) > CLOCK_JUMP_SECONDS:
-            emit("clock.jumped", offset_seconds=jump)
+        self._clock.refresh(self.options.using)
         self._clock_watch.look()
         now = self._clock.now(self.options.using)
         if self._guard.holds(now):
             return self.options.poll_seconds
-        until = now + self.options.horizon
+        until = self._clock.due_by(self.options.using) + self.options.horizon
         rederiving = self._tzdata.turn(now, until)
         ahead = self._store.horizon()
         claimed = self._claim_waking(ahead, now, until) + self._claim_due(ahead, now, until)
@@ -184,6 +182,8 @@ class Engine:
         if ahead.occurrence_at and now < ahead.occurrence_at <= until:
             # A lease that may run out: it has not yet, and must not wait for a poll.
             waits.append((ahead.occurrence_at - now).total_seconds())
+        if not self._clock_watch.trusts_leases():
+            waits.append(DOUBT_SECONDS)
         if self._clock.monotonic() - self._heard_at < SECOND_LOOK_SECONDS:
             waits.append(SECOND_LOOK_SECONDS)
         return min(waits)
@@ -191,7 +191,7 @@ class Engine:
     def _claim_waking(self, ahead: Horizon, now: datetime, until: datetime) -> int:
         if ahead.occurrence_at is None or ahead.occurrence_at > until:
             return 0
-        rescued = rescue(self._store, now)
+        rescued = rescue(self._store, now) if self._clock_watch.trusts_leases() else 0
         limit = self._room()
         if not limit:
             return 0

@@ -28,8 +28,14 @@ class ManualClock:
     def now(self, using: str) -> datetime:
         return self._at
 
-    def refresh(self, using: str) -> timedelta:
+    def doubt(self, using: str) -> timedelta:
         return timedelta(0)
+
+    def due_by(self, using: str) -> datetime:
+        return self._at
+
+    def refresh(self, using: str) -> None:
+        pass
 
     def monotonic(self) -> float:
         return (self._at - self._began).total_seconds()

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -53,10 +54,14 @@ class PostgresServer:
     SIGKILL (on Linux). Keeps port and data through `restart`; `close` deletes the data.
 
     durable: write to the disk as in production (fsync), for tests of crashes.
+    environment: variables for the server's processes, on top of ours.
     Raises ServerError where no PostgreSQL is found or it does not start.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(
+        self, *, durable: bool = False, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = dict(environment or {})
         self._settings = _SETTINGS | (_DURABLE if durable else _FAST)
         self._account = unprivileged_account()
         self._password = secrets.token_hex(16)
@@ -193,7 +198,9 @@ class PostgresServer:
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         # SIGQUIT, not SIGKILL: the postmaster takes its children and its memory along.
-        return processes.spawn(command, self._account, folder.log, signal.SIGQUIT)
+        return processes.spawn(
+            command, self._account, folder.log, signal.SIGQUIT, self._environment
+        )
 
     def _is_ready(self, process: Popen[bytes]) -> bool:
         """Read the state that the postmaster keeps in its lock file, as pg_ctl does."""

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -145,16 +145,22 @@ def run(command: Sequence[str], account: Account | None, what: str) -> None:
 
 
 def spawn(
-    command: Sequence[str], account: Account | None, log: Path, death_signal: signal.Signals
+    command: Sequence[str],
+    account: Account | None,
+    log: Path,
+    death_signal: signal.Signals,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, so that Ctrl-C at the terminal passes it by.
 
     death_signal: what it gets when the thread that called this has ended.
+    environment: variables that it gets on top of ours.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
             _launched(command, account, death_signal),
             cwd="/",
+            env=os.environ | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

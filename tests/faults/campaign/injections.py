@@ -17,6 +17,7 @@ import psycopg
 
 from tests.faults.campaign.logs import FAILPOINT_VARIABLE, WITHOUT_VARIABLE
 from tests.faults.campaign.site import LEASE_SECONDS, Site
+from tests.faults.wall_clock import WallClock
 
 START_SECONDS = 2.5
 LOCK_SECONDS = 30.0
@@ -235,6 +236,32 @@ def upgrade_zones(site: Site, dice: random.Random) -> Reach:
     return frozenset()
 
 
+def skew_clock(site: Site, dice: random.Random) -> Reach:
+    """Let engines join whose hosts are minutes ahead and behind; excuses nothing."""
+    seconds = dice.uniform(60.0, 600.0)
+    with WallClock(seconds) as ahead, WallClock(-seconds) as behind:
+        engines = [site.start_engine(variables=clock.environment) for clock in (ahead, behind)]
+        time.sleep(START_SECONDS + dice.uniform(2.0, 4.0))
+        for engine in engines:
+            engine.terminate()
+        for engine in engines:
+            engine.wait(20)
+    return frozenset()
+
+
+def step_clock(site: Site, dice: random.Random) -> Reach:
+    """Step the clock of an engine's host by minutes and hours while it works; excuses nothing."""
+    with WallClock() as clock:
+        engine = site.start_engine(variables=clock.environment)
+        time.sleep(START_SECONDS)
+        for _ in range(4):
+            clock.step(dice.choice([-1, 1]) * dice.choice([300.0, 18_000.0]))
+            time.sleep(dice.uniform(0.3, 1.0))
+        engine.terminate()
+        engine.wait(20)
+    return frozenset()
+
+
 EVERYWHERE: list[Injection] = [kill, freeze, replace_engine, swarm, kill, failpoint]
 ON_POSTGRES: list[Injection] = [
     upgrade_zones,
@@ -268,4 +295,6 @@ def possible(site: Site) -> list[Injection]:
         kinds.append(pull_cable)
     if site.disk is not None:
         kinds.append(fill_disk)
+    if "clock" not in site.left_out:
+        kinds += [skew_clock, step_clock]
     return kinds

@@ -20,6 +20,7 @@ import psycopg
 from duly.civil.tzdata import WHEEL, ZoneDatabase
 from duly.testing.servers import PostgresServer
 from tests import releases
+from tests.faults import wall_clock
 from tests.faults.campaign import disk, logs, network
 from tests.faults.campaign.disk import SmallDisk
 from tests.faults.campaign.network import Namespace, Pooler
@@ -88,6 +89,8 @@ class Site:
             self.left_out["disk"] = reason
         else:
             self.disk = stack.enter_context(SmallDisk(DISK_MEGABYTES))
+        if reason := wall_clock.why_not():
+            self.left_out["clock"] = reason
 
     def start_engine(
         self, way: Way | None = None, variables: Mapping[str, str] | None = None
