@@ -34,6 +34,13 @@ def test_every_python_block_is_python(page: Path) -> None:
             compile(block, str(page), "exec")
 
 
+def test_the_examples_of_testing_run() -> None:
+    page = ROOT / "docs" / "how-to" / "testing.md"
+    for block in PYTHON.findall(page.read_text()):
+        if "PostgresServer" not in block:  # Its own tests start one.
+            exec(compile(block, str(page), "exec"), {})
+
+
 def test_the_reference_says_what_python_says() -> None:
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     page = ROOT / "docs/reference/api.md"
