@@ -292,6 +292,8 @@ class PortableStore:
 
     def unpark(self, event_types: Collection[str], *, now: datetime) -> int:
         parked = Q(status=OccurrenceStatus.PENDING, reason__startswith=NO_HANDLER)
+        # Which the status implies; it is what the index of the living is by.
+        parked &= Q(wake_at__isnull=False)
         with self._transaction():
             rows = list(
                 self._locked(

@@ -26,6 +26,7 @@ from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import ConfigurationError
 from duly.models import Occurrence, ScheduledEvent
+from duly.store.portable import NO_HANDLER
 
 # How often --once asks whether it is done.
 ONCE_SECONDS = 0.1
@@ -108,7 +109,9 @@ def _has_work(options: EngineOptions, began: datetime) -> bool:
     # In this order: an event moves on in the transaction that its occurrence is born in,
     # so that what is missed by the first question is seen by the second.
     events = ScheduledEvent.objects.using(options.using).filter(next_at__lte=began)
-    ours = Q(holder=options.holder) | Q(wake_at__lte=began)
+    ours = Q(holder=options.holder) | Q(wake_at__lte=clock.now(options.using))
+    # Woken by this engine's start, and perhaps not yet.
+    ours |= Q(reason__startswith=NO_HANDLER, event_type__in=registry.known_types())
     begun = Occurrence.objects.using(options.using).filter(
         ours, due_at__lte=began, wake_at__isnull=False
     )

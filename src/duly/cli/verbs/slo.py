@@ -27,7 +27,7 @@ def perform(options: Namespace) -> int:
     if options.json:
         print(json.dumps(found.to_json() | {"met": met}))
         return 0 if met else 1
-    print(f"{found.due} occurrences came due in the last {window}")
+    print(f"{found.due} occurrences came due in the last {options.window}")
     print(table(HEADS, _rows(found, options.share)))
     return 0 if met else 1
 
