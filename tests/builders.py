@@ -61,7 +61,7 @@ def claim(
     store: Store, now: datetime = NOW, *, limit: int = 100, holder: UUID = HOLDER, **other: Any
 ) -> list[Claim]:
     """Claim what is due now."""
-    return store.claim_due(
+    born = store.claim_due(
         now=now,
         until=other.pop("until", now),
         limit=limit,
@@ -69,6 +69,7 @@ def claim(
         holder=holder,
         advance=other.pop("advance", finished),
     )
+    return [*born.waiting, *born.begun]
 
 
 def claim_again(store: Store, now: datetime, *, holder: UUID = HOLDER) -> list[Claim]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duly
 from duly.store.contract import Store
 from duly.store.portable import PortableStore
-from duly.store.postgres import statement
+from duly.store.statements import statement
 
 ROOT = Path(__file__).parents[1]
 

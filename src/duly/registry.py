@@ -169,6 +169,11 @@ def known_types() -> frozenset[str]:
     return frozenset(_registrations)
 
 
+def has_async() -> bool:
+    """Say whether any handler in this process is `async def`."""
+    return any(registration.is_async for registration in _registrations.values())
+
+
 def unregister(event_type: str) -> None:
     """Forget the handler of an event type (tests do)."""
     _registrations.pop(event_type, None)

@@ -242,7 +242,8 @@ def test_what_is_claimed_twice_by_one_engine_runs_once(
         duly.schedule_event("slow", soon())
     signals.wait("occurrences.started", 2)
     planned = signals.counts["events.planned"]
-    duly.schedule_event("remind", soon())
+    # Claimed ahead of its instant, and then without a slot.
+    duly.schedule_event("remind", soon(0.8))
     signals.wait("events.planned", planned + 1)
 
     # As after an outage in which its lease ran out.

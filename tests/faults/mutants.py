@@ -31,24 +31,21 @@ class Mutant:
 
 
 FENCE = """
-    SELECT o.id, o.attempt
-    FROM duly_occurrence o JOIN given g ON g.id = o.id
-    WHERE o.status = 'running' AND o.attempt = g.attempt"""
+        WHERE id = g.id AND status = 'running' AND attempt = g.attempt"""
 NO_FENCE = """
-    SELECT o.id, g.attempt
-    FROM duly_occurrence o JOIN given g ON g.id = o.id
-    WHERE o.status <> 'cancelled'"""
+        WHERE id = g.id AND status <> 'cancelled'"""
 CLAIM = """
-    WHERE o.status = 'queued' AND o.attempt = g.attempt
-    ORDER BY o.id
-    FOR UPDATE OF o
+        WHERE id = g.id AND status = 'queued' AND attempt = g.attempt
+        FOR UPDATE
+    ) AS o
 ), began AS (
     UPDATE duly_occurrence o
     SET status = 'running',"""
 # Else a constraint of the table refuses it: nothing that has ended is running.
 NO_CLAIM = """
-    ORDER BY o.id
-    FOR UPDATE OF o
+        WHERE id = g.id
+        FOR UPDATE
+    ) AS o
 ), began AS (
     UPDATE duly_occurrence o
     SET finished_at = NULL, status = 'running',"""

@@ -12,7 +12,7 @@ from django.db import connections
 
 from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
-from duly.store.postgres import statement
+from duly.store.statements import statement
 from tests import builders
 from tests.builders import HOLDER, LEASE, NOW
 
@@ -82,8 +82,10 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
     full_tables: str, name: str, index: str
 ) -> None:
     if connections[full_tables].vendor == "postgresql":
-        parameters = {"now": NOW, "until": NOW, "limit": 10, "lease_until": LEASE + NOW}
-        nodes = _plan(full_tables, name, parameters | {"holder": HOLDER})
+        parameters = {"now": NOW, "since": NOW, "until": NOW, "limit": 10}
+        nodes = _plan(
+            full_tables, name, parameters | {"lease_until": LEASE + NOW, "holder": HOLDER}
+        )
         used = {node.get("Index Name") for node in nodes}
         read = [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
     else:
@@ -91,6 +93,32 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
 
     assert index in used
     assert read == []
+
+
+@pytest.mark.parametrize("name", ["start", "extend", "finish"])
+def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
+    full_tables: str, name: str
+) -> None:
+    if connections[full_tables].vendor != "postgresql":
+        pytest.skip("SQLite's store writes them one by one, by primary key")
+    ids = [new_id(NOW) for _ in range(500)]
+    lists: dict[str, list[Any]] = {
+        "ids": ids,
+        "event_ids": ids,
+        "attempts": [1] * 500,
+        "statuses": ["succeeded"] * 500,
+        "wake_ats": [None] * 500,
+        "errors": [""] * 500,
+        "forgiven": [0] * 500,
+        "facts": ["succeeded"] * 500,
+        "datas": [None] * 500,
+    }
+    parameters = lists | {"now": NOW, "lease_until": LEASE + NOW, "holder": HOLDER}
+
+    nodes = _plan(full_tables, name, parameters)
+
+    looks = [node for node in nodes if node.get("Alias", "").startswith("duly_occurrence")]
+    assert {node["Index Name"] for node in looks} == {"duly_occurrence_pkey"}
 
 
 def _sqlite_plan(using: str, index: str) -> tuple[set[str | None], list[str]]:

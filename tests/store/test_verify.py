@@ -24,7 +24,7 @@ from duly.store.contract import Store
 from duly.store.rows import Claim, Result
 from duly.store.verify import Verified, verify
 from tests import builders
-from tests.builders import HOLDER, LEASE, NOW
+from tests.builders import HOLDER, NOW
 
 MINUTE = timedelta(minutes=1)
 RETRY = Retry(attempts=2, base=MINUTE, cap=MINUTE)
@@ -82,13 +82,8 @@ class History:
         )
 
     def claim(self) -> None:
-        self.claims += self.store.claim_due(
-            now=self.now,
-            until=self.now,
-            limit=3,
-            lease_until=self.now + LEASE,
-            holder=HOLDER,
-            advance=partial(advance, now=self.now),
+        self.claims += builders.claim(
+            self.store, self.now, limit=3, advance=partial(advance, now=self.now)
         )
 
     def claim_again(self) -> None:

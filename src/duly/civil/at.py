@@ -315,3 +315,8 @@ def _time_of_day(at: str | time) -> time:
         wall_time = parse_wall_time(f"2000-01-01T{at}")
         return wall_time.time()
     raise InvalidTime(f"at= must be a time of day such as '09:00', got {at!r:.80}")
+
+
+def fires_once(form: Any) -> bool:
+    """Say whether a stored rule names one instant at most, without building it."""
+    return bool(form.get("kind") == "at" and form.get("fold", "both") != "both")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -16,12 +16,14 @@ from duly import registry
 from duly.clock import JUMP_SECONDS, Clock
 from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
+from duly.engine.executors.slots import Slots
 from duly.engine.leases import Leases
-from duly.engine.options import HELD_PER_SLOT, EngineOptions
+from duly.engine.options import MOST_HELD, EngineOptions
 from duly.policy.handling import Handling, retry_of
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim
+from duly.store.statements import own_connections
 from duly.telemetry import emit
 
 # What nobody here can run is looked at again after half the time that it is late already,
@@ -36,7 +38,7 @@ LONGEST_WAIT_SECONDS = 2.0
 class Dispatcher:
     """A timer heap, and a queue of what is ready for each kind of handler."""
 
-    def __init__(  # noqa: PLR0913 - the parts that it connects
+    def __init__(
         self,
         store: Store,
         clock: Clock,
@@ -45,7 +47,6 @@ class Dispatcher:
         *,
         plain: Executor,
         asynchronous: Executor,
-        room_made: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,13 +54,12 @@ class Dispatcher:
         self._leases = leases
         self._plain = plain
         self._asynchronous = asynchronous
-        self._room_made = room_made
-        self._most_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
         self._timers: list[tuple[float, int, Claim]] = []
         self._order = count()
         self._held: dict[UUID, Claim] = {}
         self._ready: dict[Executor, deque[Claim]] = {plain: deque(), asynchronous: deque()}
         self._strangers: list[Claim] = []
+        self._wants_slot = False
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="duly-dispatcher", daemon=True)
@@ -77,7 +77,22 @@ class Dispatcher:
 
     def room(self) -> int:
         """Say how many more claims may be held."""
-        return self._most_held - len(self._held)
+        return max(0, MOST_HELD - len(self._held))
+
+    def has_drained(self) -> bool:
+        """Say whether there is room for a batch of claims that is worth its statement."""
+        return self.room() >= MOST_HELD // 4
+
+    def slots(self) -> Slots:
+        """Give the places of the moment for attempts that begin with their claim.
+
+        What is held and has come due goes first.
+        """
+        free = {
+            executor: max(0, executor.room() - len(ready))
+            for executor, ready in self._ready.items()
+        }
+        return Slots(self._plain, self._asynchronous, free)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         """Keep claims until their instant.
@@ -116,10 +131,24 @@ class Dispatcher:
 
     def slot_freed(self) -> None:
         """Look again for something to start."""
-        with self._changed:
-            self._changed.notify()
+        # Asked after the slot was freed, and said before a slot is looked for: one of both
+        # sees the other.
+        if self._wants_slot:
+            with self._changed:
+                self._changed.notify()
+
+    def begin(self, claims: Sequence[Claim], kept_until: float) -> None:
+        """Run claims whose first attempts have begun; their leases live until `kept_until`."""
+        attempts = [self._attempt(claim, kept_until) for claim in claims]
+        self._leases.add(attempts)
+        by_executor: dict[Executor, list[Attempt]] = {}
+        for attempt in attempts:
+            by_executor.setdefault(self._executor(attempt.registration), []).append(attempt)
+        for executor, some in by_executor.items():
+            executor.submit(some)
 
     def _run(self) -> None:
+        own_connections()
         wait = FIRST_WAIT_SECONDS
         try:
             while True:
@@ -130,7 +159,6 @@ class Dispatcher:
                     batch = self._due(batch)
                     self._start(batch)
                     self._park(strangers)
-                    self._room_made()
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
                     connections[self._store.using].close()
@@ -147,10 +175,12 @@ class Dispatcher:
         with self._changed:
             while not self._stopping:
                 self._ripen()
+                self._wants_slot = any(self._ready.values())
                 batch = [
                     claim
                     for executor, ready in self._ready.items()
-                    for claim in self._take(ready, executor.free())
+                    if ready
+                    for claim in self._take(ready, executor.room())
                 ]
                 strangers = [claim for claim in self._strangers if self._is_held(claim)]
                 self._strangers.clear()
@@ -201,16 +231,13 @@ class Dispatcher:
         if not batch:
             return
         now = self._clock.now(self._store.using)
+        kept_until = self._clock.monotonic() + self._options.lease.total_seconds()
         batch = self._unexpired(batch, now)
         began = self._store.start(
             batch, now=now, lease_until=now + self._options.lease, holder=self._options.holder
         )
-        started = self._clock.monotonic()
         self.drop({claim.id for claim in batch})
-        attempts = [self._attempt(claim, now, started) for claim in batch if claim.id in began]
-        self._leases.add(attempts)
-        for attempt in attempts:
-            self._executor(attempt.registration).submit(attempt)
+        self.begin([claim for claim in batch if claim.id in began], kept_until)
         emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
 
     def _unexpired(self, batch: list[Claim], now: datetime) -> list[Claim]:
@@ -234,18 +261,13 @@ class Dispatcher:
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
-    def _attempt(self, claim: Claim, now: datetime, started: float) -> Attempt:
+    def _attempt(self, claim: Claim, kept_until: float) -> Attempt:
         registration = registry.require(claim.event_type)
-        timeout = Handling.from_json(claim.handling).timeout or registration.timeout
-        return Attempt(
-            claim,
-            registration,
-            claim.attempt + 1,
-            retry_of(claim.handling, registration.retry),
-            timeout,
-            started + timeout.total_seconds(),
-            now + timeout,
-        )
+        retry, timeout = registration.retry, registration.timeout
+        if claim.handling:
+            retry = retry_of(claim.handling, retry)
+            timeout = Handling.from_json(claim.handling).timeout or timeout
+        return Attempt(claim, registration, claim.attempt + 1, retry, timeout, kept_until)
 
     def _executor(self, registration: registry.Registration) -> Executor:
         return self._asynchronous if registration.is_async else self._plain

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-import threading
 import traceback
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -34,11 +34,12 @@ from duly.store.rows import Claim, Result
 
 # Enough for the frames that matter; a recursion error would bring a megabyte.
 LONGEST_ERROR = 8_000
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Attempt:
-    """One try at an occurrence, started in the database."""
+    """One try at an occurrence, started in the database; its handler may begin a little later."""
 
     claim: Claim
     registration: Registration
@@ -46,11 +47,22 @@ class Attempt:
     """1, 2, 3 …: the fencing token."""
     retry: Retry
     timeout: timedelta
-    deadline: float
-    """On the monotonic clock, in seconds."""
-    ends_at: datetime
+    kept_until: float
+    """How long its lease lives for certain: seconds on the monotonic clock."""
+    deadline: float = math.inf
+    """When its time is up, on the monotonic clock; counted from when its handler begins."""
+    ends_at: datetime = _NEVER
     """The same on the database's clock, for the handler to know."""
-    asked_to_stop: threading.Event = field(default_factory=threading.Event)
+    is_asked_to_stop: bool = False
+
+    def enter(self, monotonic: float, now: datetime) -> None:
+        """Count its time from now on."""
+        self.deadline = monotonic + self.timeout.total_seconds()
+        self.ends_at = now + self.timeout
+
+    def asked_to_stop(self) -> bool:
+        """Say whether a newer occurrence of its event waits for it to stop."""
+        return self.is_asked_to_stop
 
     @property
     def is_exclusive(self) -> bool:
@@ -145,7 +157,7 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         resource_timezone=claim.resource_timezone,
         attempt=attempt.number,
         deadline=attempt.ends_at,
-        asked_to_stop=attempt.asked_to_stop.is_set,
+        asked_to_stop=attempt.asked_to_stop,
     )
 
 

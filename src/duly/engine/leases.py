@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from uuid import UUID
@@ -13,6 +14,7 @@ from duly.engine.execute import Attempt
 from duly.engine.options import EngineOptions
 from duly.policy.outcome import Outcome, TimedOut
 from duly.store.contract import Store
+from duly.store.statements import own_connections
 from duly.telemetry import emit
 
 
@@ -42,7 +44,9 @@ class Leases:
         self._ended = ended
         self._running: dict[tuple[UUID, int], Attempt] = {}
         self._changed = threading.Condition()
-        self._stopping = False
+        self._wakes_at = math.inf
+        self._is_stopping = False
+        self._awaits_idle = False
         self._thread = threading.Thread(target=self._run, name="duly-leases", daemon=True)
 
     def start(self) -> None:
@@ -50,16 +54,35 @@ class Leases:
 
     def stop(self) -> None:
         with self._changed:
-            self._stopping = True
+            self._is_stopping = True
             self._changed.notify_all()
         self._thread.join(timeout=5)
 
     def add(self, attempts: list[Attempt]) -> None:
-        """Keep the leases of attempts that have begun, and watch their deadlines."""
+        """Keep the leases of attempts that have begun."""
         with self._changed:
             for attempt in attempts:
                 self._running[attempt.claim.id, attempt.number] = attempt
-            self._changed.notify_all()
+
+    def enter(self, attempt: Attempt) -> bool:
+        """Count an attempt's time from now on; False where its handler must not begin any more.
+
+        That is so once it has been ended from here, and where its lease may have run out
+        while this process stood still: another one may run it by now.
+        """
+        monotonic = self._clock.monotonic()
+        key = (attempt.claim.id, attempt.number)
+        with self._changed:
+            if key not in self._running:
+                return False
+            if monotonic >= attempt.kept_until:
+                del self._running[key]
+                self._notify_idle()
+                return False
+            attempt.enter(monotonic, self._clock.now(self._store.using))
+            if attempt.deadline < self._wakes_at:
+                self._changed.notify_all()
+        return True
 
     def end(self, attempt: Attempt, outcome: Outcome) -> None:
         """Let go of an attempt, and pass its outcome on.
@@ -74,7 +97,7 @@ class Leases:
                 # Passed on before anybody can see that nothing runs any more: a stopping
                 # engine closes its recorder then.
                 self._ended(attempt, outcome)
-            self._changed.notify_all()
+            self._notify_idle()
 
     def running(self) -> list[Attempt]:
         """Give the attempts that run now."""
@@ -84,9 +107,15 @@ class Leases:
     def wait_idle(self, seconds: float) -> bool:
         """Wait until nothing runs; says whether that came within `seconds`."""
         with self._changed:
+            self._awaits_idle = True
             return self._changed.wait_for(lambda: not self._running, seconds)
 
+    def _notify_idle(self) -> None:
+        if self._awaits_idle and not self._running:
+            self._changed.notify_all()
+
     def _run(self) -> None:
+        own_connections()
         next_beat = self._clock.monotonic() + self._options.beat_seconds
         try:
             while not self._wait(next_beat):
@@ -101,10 +130,11 @@ class Leases:
         """Sleep until the next beat or deadline; says whether it is time to stop."""
         with self._changed:
             deadlines = [attempt.deadline for attempt in self._running.values()]
-            seconds = min([next_beat, *deadlines]) - self._clock.monotonic()
-            if not self._stopping and seconds > 0:
+            self._wakes_at = min([next_beat, *deadlines])
+            seconds = self._wakes_at - self._clock.monotonic()
+            if not self._is_stopping and seconds > 0:
                 self._clock.wait(self._changed, seconds)
-            return self._stopping
+            return self._is_stopping
 
     def _end_overdue(self) -> None:
         now = self._clock.monotonic()
@@ -116,13 +146,15 @@ class Leases:
         """Tell attempts that a newer occurrence of their event asks them to stop."""
         asked = {one.claim.id: one for one in self.running() if one.is_exclusive}
         for id_ in self._store.asked_to_stop(asked) if asked else ():
-            asked[id_].asked_to_stop.set()
+            asked[id_].is_asked_to_stop = True
 
     def _beat(self) -> None:
-        running = {(attempt.claim.id, attempt.number) for attempt in self.running()}
+        attempts = self.running()
+        running = {(attempt.claim.id, attempt.number) for attempt in attempts}
         held = running | set(self._held())
         if not held:
             return
+        began = self._clock.monotonic()
         try:
             lease_until = self._clock.now(self._store.using) + self._options.lease
             kept = self._store.extend(held, lease_until=lease_until, holder=self._options.holder)
@@ -130,6 +162,9 @@ class Leases:
             connections[self._store.using].close()
             emit("engine.faulted", part="leases", error=repr(error), wait_seconds=0)
             return
+        for attempt in attempts:
+            if attempt.claim.id in kept:
+                attempt.kept_until = began + self._options.lease.total_seconds()
         self._pass_on_requests()
         lost = {id_ for id_, _ in held} - kept
         # Some of these have simply ended between the question and the answer.

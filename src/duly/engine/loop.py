@@ -6,6 +6,7 @@ Any number of engines run side by side, in one process or in many; none is speci
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -17,18 +18,21 @@ from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
+from duly.engine.floor import Floor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
 from duly.engine.options import LARGEST_BATCH, EngineOptions
-from duly.engine.plan import advance
+from duly.engine.plan import Room, plan
 from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
+from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
 from duly.engine.recover import rescue
 from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
 from duly.policy.outcome import Interrupted, Outcome
 from duly.store.backends import notice_silence, open_store
-from duly.store.rows import Claim, Horizon
+from duly.store.rows import Born, Claim, Horizon
+from duly.store.statements import own_connections
 from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
 
@@ -51,9 +55,16 @@ class Engine:
         self._clock = clocks.current()
         self._store = open_store(options.using)
         notice_silence(options.using)
-        run_plain = partial(run, store=self._store, clock=self._clock)
-        self._plain = ThreadExecutor(options.concurrency, self._attempt_ended, run_plain)
-        self._asynchronous = EventLoopExecutor(options.async_concurrency, self._attempt_ended)
+        self._plain = ThreadExecutor(
+            options.concurrency,
+            self._may_enter,
+            self._attempt_ended,
+            partial(run, store=self._store, clock=self._clock),
+            self._clock.monotonic,
+        )
+        self._asynchronous = EventLoopExecutor(
+            options.async_concurrency, self._may_enter, self._attempt_ended
+        )
         self._leases = Leases(
             self._store,
             self._clock,
@@ -69,18 +80,19 @@ class Engine:
             self._leases,
             plain=self._plain,
             asynchronous=self._asynchronous,
-            room_made=self._room_made,
         )
         self._recorder = Recorder(self._store, self._clock, self.wake)
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
+        self._floor = Floor()
+        self._wants_slots = False
+        self._wants_hold = False
         self._awake = threading.Event()
         self._sealer = Sealer(options.using, self._clock)
         self._prune = PruneWatch(options.using, self._clock, options.retention)
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
-        self._starved = False
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
         self._stopped_clean = False
@@ -101,8 +113,10 @@ class Engine:
         """Look at the database now rather than at the next poll."""
         self._awake.set()
 
-    def _heard(self) -> None:
+    def _heard(self, due_at: datetime | None) -> None:
+        """Look now: something was scheduled, for `due_at` if that is known."""
         self._heard_at = self._clock.monotonic()
+        self._floor.heard_of(due_at, self._heard_at)
         self._awake.set()
 
     def stop(self) -> bool:
@@ -138,6 +152,7 @@ class Engine:
         return written and released == len(held)
 
     def _run(self) -> None:
+        own_connections()
         wait = FIRST_WAIT_SECONDS
         unparked = False
         try:
@@ -169,65 +184,102 @@ class Engine:
         now = self._clock.now(self.options.using)
         if self._guard.holds(now):
             return self.options.poll_seconds
-        until = self._clock.due_by(self.options.using) + self.options.horizon
-        rederiving = self._tzdata.turn(now, until)
-        ahead = self._store.horizon()
-        claimed = self._claim_waking(ahead, now, until) + self._claim_due(ahead, now, until)
-        if claimed or rederiving:
-            return 0.0
-        # Woken by `slot_freed` when there is room again, by the watcher when something
-        # new is scheduled, else in time for the next that is known.
-        known = [at for at in (ahead.event_at, ahead.occurrence_at) if at and at > until]
-        waits = [self.options.poll_seconds, *((at - until).total_seconds() for at in known)]
-        if ahead.occurrence_at and now < ahead.occurrence_at <= until:
+        due_by = self._clock.due_by(self.options.using)
+        until = due_by + self.options.horizon
+        is_rederiving = self._tzdata.turn(now, until)
+        since = self._floor.since(self._clock.monotonic())
+        look = Look(self._store.horizon(since), now, due_by, until, since)
+        is_full = self._claim_waking(look)
+        is_full = self._claim_due(look) or is_full
+        return 0.0 if is_full or is_rederiving else self._rest(look)
+
+    def _rest(self, look: Look) -> float:
+        """Say how long nothing need be looked for.
+
+        Woken earlier when there is room again, and by the watcher when something new is
+        scheduled. What comes due is claimed half a horizon ahead at the latest, all that there is
+        by then in one batch.
+        """
+        if not (self._wants_slots or self._wants_hold):
+            self._floor.reached(look.due_by)
+        spare = self.options.horizon.total_seconds() / 2
+        times = (look.ahead.event_at, look.ahead.occurrence_at)
+        waits = [self.options.poll_seconds]
+        waits += [(at - look.until).total_seconds() + spare for at in times if at]
+        # What was there has been claimed: what follows it is not known.
+        waits = [wait if wait > spare else spare for wait in waits]
+        if look.ahead.occurrence_at and look.now < look.ahead.occurrence_at <= look.until:
             # A lease that may run out: it has not yet, and must not wait for a poll.
-            waits.append((ahead.occurrence_at - now).total_seconds())
+            waits.append((look.ahead.occurrence_at - look.now).total_seconds())
         if not self._clock_watch.trusts_leases():
             waits.append(DOUBT_SECONDS)
         if self._clock.monotonic() - self._heard_at < SECOND_LOOK_SECONDS:
             waits.append(SECOND_LOOK_SECONDS)
         return min(waits)
 
-    def _claim_waking(self, ahead: Horizon, now: datetime, until: datetime) -> int:
-        if ahead.occurrence_at is None or ahead.occurrence_at > until:
-            return 0
-        rescued = rescue(self._store, now) if self._clock_watch.trusts_leases() else 0
-        limit = self._room()
+    def _claim_waking(self, look: Look) -> bool:
+        """Take back what was lost, and claim what waits to be tried again; True: all of a batch."""
+        at = look.ahead.occurrence_at
+        if at is None or at > look.until:
+            return False
+        rescued = 0
+        if self._clock_watch.trusts_leases():
+            rescued = rescue(self._store, look.now, look.since)
+        limit = min(self._dispatcher.room(), LARGEST_BATCH)
+        self._wants_hold = limit == 0
         if not limit:
-            return 0
+            return False
         claims = self._store.claim_waking(
-            now=now,
-            until=until,
+            now=look.now,
+            until=look.until,
             limit=limit,
-            lease_until=now + self.options.lease,
+            lease_until=look.now + self.options.lease,
             holder=self.options.holder,
+            since=look.since,
         )
         if claims:
             self._dispatcher.hold(claims)
             emit("occurrences.claimed", count=len(claims))
-        return rescued + len(claims)
+        return rescued == LARGEST_RESCUE or len(claims) == limit
 
-    def _claim_due(self, ahead: Horizon, now: datetime, until: datetime) -> int:
-        limit = self._room()
-        if not limit or ahead.event_at is None or ahead.event_at > until:
-            return 0
-        claims = self._store.claim_due(
-            now=now,
-            until=until,
+    def _claim_due(self, look: Look) -> bool:
+        """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
+        # Said before it is asked what there is room for; see `_attempt_ended`.
+        at = look.ahead.event_at
+        self._wants_slots = at is not None and at <= look.due_by
+        if at is None or at > look.until:
+            return False
+        slots, held = self._dispatcher.slots(), self._dispatcher.room()
+        # What is due begins with its birth, so that only as much is born as can begin.
+        limit = min(slots.total() if self._wants_slots else held, LARGEST_BATCH)
+        if limit <= 0:
+            self._wants_hold = not self._wants_slots
+            return False
+        room = Room(slots, held)
+        kept_until = self._clock.monotonic() + self.options.lease.total_seconds()
+        born = self._store.claim_due(
+            now=look.now,
+            until=look.until,
             limit=limit,
-            lease_until=now + self.options.lease,
+            lease_until=look.now + self.options.lease,
             holder=self.options.holder,
-            advance=partial(advance, now=now),
+            advance=partial(plan, now=look.now, due_by=look.due_by, room=room),
+            since=look.since,
         )
-        if claims:
-            self._dispatcher.hold(claims)
-            emit("events.planned", born=len(claims))
-        return len(claims)
+        self._wants_slots = room.left > 0
+        self._take(born, kept_until)
+        return born.is_full
 
-    def _room(self) -> int:
-        room = max(0, min(self._dispatcher.room(), LARGEST_BATCH))
-        self._starved = room == 0
-        return room
+    def _take(self, born: Born, kept_until: float) -> None:
+        if born.begun:
+            self._dispatcher.begin(born.begun, kept_until)
+            emit("occurrences.started", count=len(born.begun), refused=0)
+        if born.waiting:
+            self._dispatcher.hold(born.waiting)
+        if claims := [*born.begun, *born.waiting]:
+            emit("events.planned", born=len(claims))
+            if born.is_full:
+                self._floor.reached(claims[-1].due_at)
 
     def _release(self, claims: list[Claim]) -> int:
         if not claims:
@@ -240,10 +292,31 @@ class Engine:
             emit("engine.faulted", part="release", error=repr(error), wait_seconds=0)
             return 0
 
-    def _attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        self._leases.end(attempt, outcome)
-        self._dispatcher.slot_freed()
+    def _may_enter(self, attempt: Attempt) -> bool:
+        return self._leases.enter(attempt)
 
-    def _room_made(self) -> None:
-        if self._starved:
+    def _attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._leases.end(attempt, outcome)
+        self._dispatcher.slot_freed()
+        # Asked after the slot was freed, and said before a slot was looked for: one of both
+        # sees the other.
+        if (self._wants_slots and self._dispatcher.slots().total() > 0) or (
+            self._wants_hold and self._dispatcher.has_drained()
+        ):
+            self._wants_slots = self._wants_hold = False
             self._awake.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the database: what is next there, and the times that it goes by."""
+
+    ahead: Horizon
+    now: datetime
+    due_by: datetime
+    """What is due by then may begin."""
+    until: datetime
+    """What is due by then is claimed."""
+    since: datetime | None
+    """What was due before is not looked for."""

@@ -8,11 +8,10 @@ from uuid import UUID, uuid4
 
 from duly.conf import Config
 
-# Claims held ahead, for each slot of an executor. Enough that handlers of a few
-# milliseconds never wait for the next claim; few enough that another engine gets its
-# share of a backlog.
-HELD_PER_SLOT = 8
-# One claim: a transaction of this many births takes some 10 ms on PostgreSQL.
+# Claims held until their instant, which is a horizon ahead at most; with payloads of the
+# largest size they take 64 MB.
+MOST_HELD = 1000
+# One claim: a transaction of this many births takes some 40 ms on PostgreSQL.
 LARGEST_BATCH = 500
 BEATS_PER_LEASE = 4
 

@@ -1,20 +1,74 @@
-"""Plan: an event that is due becomes an occurrence, and moves on to its next instant."""
+"""Plan: an event that is due becomes an occurrence, and moves on to its next instant.
+
+What can begin at once is born running: its first attempt costs no write of its own then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
+from duly import registry
 from duly.civil import zones
-from duly.civil.at import At
+from duly.civil.at import At, fires_once
 from duly.civil.forms import rule_from_json
 from duly.civil.instants import Instant
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
 from duly.policy.catch_up import CaughtUp, catch_up
 from duly.policy.handling import Handling
-from duly.store.rows import Advance, DueEvent
+from duly.registry import Registration
+from duly.store.overlaps import is_exclusive
+from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.telemetry import emit
+
+
+class Slots(Protocol):
+    """Where what begins would run."""
+
+    def take(self, registration: Registration) -> bool:
+        """Take the place of one attempt, if there is one."""
+        ...
+
+
+@dataclass(slots=True)
+class Room:
+    """What one engine has room for, counted down while it plans."""
+
+    slots: Slots
+    held: int
+    """How many more it may hold until they begin."""
+    left: int = 0
+    """How many it had no room for."""
+
+    def birth(self, event: DueEvent, advance: Advance, now: datetime, due_by: datetime) -> Birth:
+        """Say what becomes of an instant that fires: it begins, is held, or left to others.
+
+        What nobody here can run, what must first wait for another occurrence of its event,
+        and what has expired, is held for whoever deals with that.
+        """
+        registration = registry.find(event.event_type)
+        has_expired = advance.expires_at is not None and advance.expires_at < now
+        may_begin = not (event.due_at > due_by or has_expired or is_exclusive(event.handling))
+        if registration and may_begin:
+            if self.slots.take(registration):
+                return Birth.RUNNING
+        elif self.held > 0:
+            self.held -= 1
+            return Birth.QUEUED
+        self.left += 1
+        return Birth.LEFT
+
+
+def plan(event: DueEvent, now: datetime, due_by: datetime, room: Room) -> Advance:
+    """Say where a due event goes next, and what becomes of its present instant."""
+    found = advance(event, now)
+    if found.birth is Birth.NONE:
+        return found
+    birth = room.birth(event, found, now, due_by)
+    return found if birth is found.birth else replace(found, birth=birth)
 
 
 def advance(event: DueEvent, now: datetime) -> Advance:
@@ -24,6 +78,8 @@ def advance(event: DueEvent, now: datetime) -> Advance:
     was removed, its row was edited by hand) pauses its event with the reason; its present
     occurrence is born all the same.
     """
+    if not event.handling and fires_once(event.rule):
+        return FINISHED
     try:
         rule = rule_from_json(event.rule)
         handling = Handling.from_json(event.handling)
@@ -46,7 +102,7 @@ def advance(event: DueEvent, now: datetime) -> Advance:
     return Advance(
         next_due,
         fingerprint,
-        fires=found.fires,
+        birth=Birth.QUEUED if found.fires else Birth.NONE,
         missed=found.missed,
         left_out=left_out,
         expires_at=expires_at,

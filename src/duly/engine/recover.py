@@ -16,8 +16,11 @@ from duly.telemetry import emit
 LARGEST_BATCH = 200
 
 
-def rescue(store: Store, now: datetime) -> int:
-    """End every attempt whose lease ran out by `now`; a retry follows by its policy."""
+def rescue(store: Store, now: datetime, since: datetime | None = None) -> int:
+    """End the attempts whose lease ran out by `now`, a batch of them; retries follow by policy.
+
+    since: looks from there on; see `duly.store.contract`.
+    """
 
     def decide_lost(expired: Expired) -> Decision:
         found = registry.find(expired.event_type)
@@ -26,7 +29,7 @@ def rescue(store: Store, now: datetime) -> int:
         counted = expired.attempt - expired.forgiven
         return decide(LeaseLost(), counted, retry, now, random.random)
 
-    rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost)
+    rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost, since=since)
     if rescued:
         emit("occurrences.rescued", count=rescued)
     return rescued

@@ -12,7 +12,7 @@ from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
-from duly.store.rows import Advance, Claim, DueEvent, Result, resolution_text
+from duly.store.rows import Advance, Birth, Claim, DueEvent, Result, resolution_text
 
 MOVED = (
     "status",
@@ -28,15 +28,8 @@ MOVED = (
 def due_event(event: ScheduledEvent) -> DueEvent:
     """Give what a rule's next instant is computed from."""
     assert event.next_at is not None
-    assert event.next_wall_time is not None
     return DueEvent(
-        event.id,
-        event.rule,
-        event.next_at,
-        event.next_wall_time,
-        event.next_resolution,
-        event.handling,
-        event.exceptions,
+        event.id, event.event_type, event.rule, event.next_at, event.handling, event.exceptions
     )
 
 
@@ -44,6 +37,7 @@ def birth(
     event: Any, advance: Advance, now: datetime, lease_until: datetime, holder: UUID
 ) -> Occurrence:
     """Build the occurrence of an event that is due; `event` carries `payload_text`."""
+    begins = advance.birth is Birth.RUNNING
     return Occurrence(
         id=new_id(now),
         event=event,
@@ -56,7 +50,9 @@ def birth(
         resolution=event.next_resolution,
         handling=event.handling,
         expires_at=advance.expires_at,
-        status=OccurrenceStatus.QUEUED,
+        status=OccurrenceStatus.RUNNING if begins else OccurrenceStatus.QUEUED,
+        attempt=int(begins),
+        started_at=now if begins else None,
         wake_at=lease_until,
         holder=holder,
         created_at=now,
@@ -86,7 +82,7 @@ def claim_of(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim
         zone=row.zone,
         user_timezone=event.user_timezone,
         resource_timezone=event.resource_timezone,
-        attempt=row.attempt,
+        attempt=row.attempt - (row.status == OccurrenceStatus.RUNNING),
         forgiven=row.forgiven,
         handling=row.handling,
         expires_at=row.expires_at,
@@ -99,6 +95,11 @@ def told(result: Result, now: datetime, written: bool) -> LedgerEntry:
     fact = result.decision.fact if written else facts.FENCED
     data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
     return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
+
+
+def started_entry(event_id: UUID, occurrence_id: UUID, attempt: int, now: datetime) -> LedgerEntry:
+    """Say in the ledger that an attempt began."""
+    return facts.entry(facts.STARTED, now, event_id, occurrence_id, attempt=attempt)
 
 
 def move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:

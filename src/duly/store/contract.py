@@ -6,6 +6,9 @@ statements of its own. `tests/store` runs the same promises against both.
 Common to all: every call is one transaction, its ledger rows included; `now` is given,
 never read; every change of an occurrence is a compare-and-set on (status, attempt), and
 what has moved on meanwhile is left alone and not returned.
+
+`since` says from which instant on to look; None is from the beginning. It spares the rows
+that are no more there but that an old snapshot keeps; a store that has none may ignore it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from uuid import UUID
 from duly.policy.outcome import Decision
 from duly.store.rows import (
     Advancer,
+    Born,
     Claim,
     Expired,
     Horizon,
@@ -34,11 +38,11 @@ class Store(Protocol):
 
     using: str
 
-    def horizon(self) -> Horizon:
+    def horizon(self, since: datetime | None = None) -> Horizon:
         """Find the next event and the next occurrence to look at; takes no lock."""
         ...
 
-    def claim_due(
+    def claim_due(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -47,7 +51,8 @@ class Store(Protocol):
         lease_until: datetime,
         holder: UUID,
         advance: Advancer,
-    ) -> list[Claim]:
+        since: datetime | None = None,
+    ) -> Born:
         """Give birth to the occurrences due by `until`, earliest first, held by `holder`.
 
         Each event is moved on to what `advance` says in the same transaction, so that a
@@ -57,13 +62,25 @@ class Store(Protocol):
         ...
 
     def claim_waking(
-        self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        lease_until: datetime,
+        holder: UUID,
+        since: datetime | None = None,
     ) -> list[Claim]:
         """Hand out again what waits for a retry by `until`, or whose hand-out lapsed by `now`."""
         ...
 
     def rescue_expired(
-        self, *, now: datetime, limit: int, decide: Callable[[Expired], Decision]
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        decide: Callable[[Expired], Decision],
+        since: datetime | None = None,
     ) -> int:
         """End the running attempts whose lease ran out by `now`, as `decide` says of each."""
         ...

@@ -28,6 +28,7 @@ from duly.store.births import (
     iso,
     move_on,
     never_began,
+    started_entry,
     told,
 )
 from duly.store.deaths import announcements
@@ -37,6 +38,8 @@ from duly.store.overlaps import CANCEL_ASKED, is_exclusive, may_begin, wake_next
 from duly.store.rows import (
     Advance,
     Advancer,
+    Birth,
+    Born,
     Claim,
     Expired,
     Horizon,
@@ -57,7 +60,7 @@ class PortableStore:
     def __init__(self, using: str) -> None:
         self.using = using
 
-    def horizon(self) -> Horizon:
+    def horizon(self, since: datetime | None = None) -> Horizon:
         event = self._events().filter(next_at__isnull=False).order_by("next_at")
         occurrence = self._occurrences().filter(wake_at__isnull=False).order_by("wake_at")
         return Horizon(
@@ -65,7 +68,7 @@ class PortableStore:
             occurrence.values_list("wake_at", flat=True).first(),
         )
 
-    def claim_due(
+    def claim_due(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -74,17 +77,20 @@ class PortableStore:
         lease_until: datetime,
         holder: UUID,
         advance: Advancer,
-    ) -> list[Claim]:
+        since: datetime | None = None,
+    ) -> Born:
         with self._transaction():
             due = self._locked(self._events().filter(next_at__lte=until).order_by("next_at"))
-            events = list(_with_payload_text(due)[:limit])
+            locked = list(_with_payload_text(due)[:limit])
+            planned = [(event, advance(due_event(event))) for event in locked]
+            planned = [(event, to) for event, to in planned if to.birth is not Birth.LEFT]
+            events = [event for event, _ in planned]
             there = self._occurrences_of(events)
             born: list[Occurrence] = []
             entries: list[LedgerEntry] = []
-            claims: list[Claim] = []
-            for event in events:
-                moves_to = advance(due_event(event))
-                if not moves_to.fires:
+            claims = Born([], [], len(planned) == limit)
+            for event, moves_to in planned:
+                if moves_to.birth is Birth.NONE:
                     entries += move_on(event, moves_to, now)
                     continue
                 occurrence = birth(event, moves_to, now, lease_until, holder)
@@ -101,8 +107,10 @@ class PortableStore:
                     if before is not None:
                         occurrence.id, occurrence.created_at = before.id, before.created_at
                     born.append(occurrence)
-                    claims.append(claim_of(event, occurrence, event.payload_text))
+                    claims.add(claim_of(event, occurrence, event.payload_text), moves_to.birth)
                     entries.append(facts.entry(facts.DUE, now, event.id, occurrence.id, data=data))
+                    if moves_to.birth is Birth.RUNNING:
+                        entries.append(started_entry(event.id, occurrence.id, 1, now))
                 entries += move_on(event, moves_to, now)
             self._occurrences().filter(id__in=[row.id for row in there.values()]).filter(
                 id__in=[row.id for row in born]
@@ -113,7 +121,14 @@ class PortableStore:
         return claims
 
     def claim_waking(
-        self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        lease_until: datetime,
+        holder: UUID,
+        since: datetime | None = None,
     ) -> list[Claim]:
         ready = Q(status=OccurrenceStatus.PENDING, wake_at__lte=until) | Q(
             status=OccurrenceStatus.QUEUED, wake_at__lte=now
@@ -135,12 +150,18 @@ class PortableStore:
         return claims
 
     def rescue_expired(
-        self, *, now: datetime, limit: int, decide: Callable[[Expired], Decision]
+        self,
+        *,
+        now: datetime,
+        limit: int,
+        decide: Callable[[Expired], Decision],
+        since: datetime | None = None,
     ) -> int:
         with self._transaction():
             lapsed = self._locked(
                 self._occurrences()
                 .filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)
+                .filter(Q() if since is None else Q(wake_at__gte=since))
                 .order_by("wake_at")
             )
             expired = [
@@ -174,8 +195,7 @@ class PortableStore:
                 )
             ]
             self._record(
-                facts.entry(facts.STARTED, now, claim.event_id, claim.id, attempt=claim.attempt + 1)
-                for claim in began
+                started_entry(claim.event_id, claim.id, claim.attempt + 1, now) for claim in began
             )
         return {claim.id for claim in began}
 

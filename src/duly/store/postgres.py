@@ -9,15 +9,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
-
+from duly.civil.instants import EARLIEST
 from duly.ids import new_id
 from duly.models import ScheduledEvent
+from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.births import advance_entries
 from duly.store.overlaps import is_exclusive
@@ -25,6 +23,8 @@ from duly.store.portable import PortableStore
 from duly.store.rows import (
     Advance,
     Advancer,
+    Birth,
+    Born,
     Claim,
     DueEvent,
     Horizon,
@@ -32,24 +32,19 @@ from duly.store.rows import (
     ZoneInUse,
     resolution_text,
 )
+from duly.store.statements import rows_of
 
 # In the order of claim_waking.sql.
 _WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
 
 
-@cache
-def statement(name: str) -> str:
-    """Give the text of `store/sql/NAME.sql`."""
-    return files("duly.store").joinpath("sql", f"{name}.sql").read_text("utf-8")
-
-
 class PostgresStore(PortableStore):
     """See `duly.store.contract.Store`, which says what each method promises."""
 
-    def horizon(self) -> Horizon:
-        return Horizon(*self._rows("horizon", {})[0])
+    def horizon(self, since: datetime | None = None) -> Horizon:
+        return Horizon(*self._rows("horizon", {"since": since or EARLIEST})[0])
 
-    def claim_due(
+    def claim_due(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -58,30 +53,43 @@ class PostgresStore(PortableStore):
         lease_until: datetime,
         holder: UUID,
         advance: Advancer,
-    ) -> list[Claim]:
+        since: datetime | None = None,
+    ) -> Born:
         with self._transaction():
-            rows = self._rows("lock_due", {"until": until, "limit": limit})
-            if not rows:
-                return []
-            planned = [(row, advance(_due_event(row))) for row in rows]
-            self._move_to([(row[0], to) for row, to in planned if not to.fires], now)
-            firing = [(row, to) for row, to in planned if to.fires]
-            born = self._rows(
-                "give_birth",
-                {"now": now, "lease_until": lease_until, "holder": holder}
-                | _birth_columns(firing, now),
+            rows = self._rows(
+                "lock_due", {"since": since or EARLIEST, "until": until, "limit": limit}
             )
+            planned = [(row, advance(_due_event(row))) for row in rows]
+            planned = [(row, to) for row, to in planned if to.birth is not Birth.LEFT]
+            self._move_to([(row[0], to) for row, to in planned if to.birth is Birth.NONE], now)
+            firing = [(row, to) for row, to in planned if to.birth is not Birth.NONE]
+            born: list[tuple[Any, ...]] = []
+            if firing:
+                fixed = {"now": now, "lease_until": lease_until, "holder": holder}
+                born = self._rows("give_birth", fixed | _birth_columns(firing, now))
             self._record(advance_entries(((row[0], to) for row, to in planned), now))
         id_of = dict(born)
-        return [_claim(row, to, id_of[row[0]]) for row, to in firing if row[0] in id_of]
+        found = Born([], [], len(planned) == limit)
+        for row, to in firing:
+            if row[0] in id_of:
+                found.add(_claim(row, to, id_of[row[0]]), to.birth)
+        return found
 
     def claim_waking(
-        self, *, now: datetime, until: datetime, limit: int, lease_until: datetime, holder: UUID
+        self,
+        *,
+        now: datetime,
+        until: datetime,
+        limit: int,
+        lease_until: datetime,
+        holder: UUID,
+        since: datetime | None = None,
     ) -> list[Claim]:
         rows = self._rows(
             "claim_waking",
             {
                 "now": now,
+                "since": since or EARLIEST,
                 "until": until,
                 "limit": limit,
                 "lease_until": lease_until,
@@ -113,6 +121,15 @@ class PostgresStore(PortableStore):
                 "holder": holder,
             },
         )
+
+    def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
+        if any(
+            result.exclusive or result.decision.status == OccurrenceStatus.DEAD
+            for result in results
+        ):
+            return super().finish(results, now=now)
+        # Nothing follows from these: one statement is its own transaction.
+        return self._write(results, now)
 
     def extend(
         self, held: Collection[tuple[UUID, int]], *, lease_until: datetime, holder: UUID
@@ -156,31 +173,26 @@ class PostgresStore(PortableStore):
         )
 
     def _rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        with connections[self.using].cursor() as cursor:
-            cursor.execute(statement(name), parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        return rows_of(self.using, name, parameters)
 
     def _ids(self, name: str, parameters: Mapping[str, Any]) -> set[UUID]:
         return {id_ for (id_,) in self._rows(name, parameters)}
 
 
 def _due_event(row: tuple[Any, ...]) -> DueEvent:
-    id_, rule, next_at, next_wall_time, next_resolution = row[:5]
-    return DueEvent(
-        id_,
-        json.loads(rule),
-        next_at,
-        datetime.fromisoformat(next_wall_time),
-        next_resolution,
-        json.loads(row[14]),
-        json.loads(row[15]),
-    )
+    return DueEvent(row[0], row[4], _read(row[1]), row[2], _read(row[13]), _read(row[14]))
+
+
+def _read(stored: str) -> Any:
+    """Read JSON that is empty most of the time."""
+    if stored == "{}":
+        return {}
+    return [] if stored == "[]" else json.loads(stored)
 
 
 def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
-    (event_id, _, due_at, wall_time, _, event_type, service, key, entity_type, entity_id) = row[:10]
-    payload, zone, user_timezone, resource_timezone, handling = row[10:15]
+    event_id, _, due_at, wall_time, event_type, service, key, entity_type, entity_id = row[:9]
+    payload, zone, user_timezone, resource_timezone, handling = row[9:14]
     return Claim(
         id=id_,
         event_id=event_id,
@@ -197,7 +209,7 @@ def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
         resource_timezone=resource_timezone,
         attempt=0,
         forgiven=0,
-        handling=json.loads(handling),
+        handling=_read(handling),
         expires_at=advance.expires_at,
         ready_at=due_at,
     )
@@ -207,7 +219,7 @@ def _waking_claim(row: tuple[Any, ...]) -> Claim:
     columns = dict(zip(_WAKING_COLUMNS, row, strict=True))
     read = {
         "wall_time": datetime.fromisoformat(columns["wall_time"]),
-        "handling": json.loads(columns["handling"]),
+        "handling": _read(columns["handling"]),
     }
     return Claim(**columns | read)
 
@@ -219,13 +231,15 @@ def _birth_columns(
     return _move_columns([(row[0], to) for row, to in firing]) | {
         "occurrence_ids": [new_id(now) for _ in rows],
         "expires_ats": [to.expires_at for _, to in firing],
-        "datas": [_json(_due_data(row, to)) for row, to in firing],
+        "datas": [_due_data(row, to) for row, to in firing],
+        "begins": [to.birth is Birth.RUNNING for _, to in firing],
     }
 
 
-def _due_data(row: tuple[Any, ...], to: Advance) -> dict[str, Any]:
-    next_at = to.next_due.at.isoformat() if to.next_due else None
-    return {"due_at": row[2].isoformat(), "wall_time": row[3], "next_at": next_at}
+def _due_data(row: tuple[Any, ...], to: Advance) -> str:
+    # Moments need no escaping.
+    next_at = f'"{to.next_due.at.isoformat()}"' if to.next_due else "null"
+    return f'{{"due_at": "{row[2].isoformat()}", "wall_time": "{row[3]}", "next_at": {next_at}}}'
 
 
 def _move_columns(moved: Sequence[tuple[UUID, Advance]]) -> dict[str, Any]:

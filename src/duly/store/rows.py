@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,15 +21,27 @@ class DueEvent:
     """An event that has come due, locked for the transaction that read it."""
 
     id: UUID
+    event_type: str
     rule: Any
     """The rule's JSON form."""
     due_at: datetime
-    wall_time: datetime
-    resolution: str
     handling: Any
     """The JSON form of its policies."""
     exceptions: Sequence[str] = ()
     """Due instants to leave out, in ISO 8601."""
+
+
+class Birth(Enum):
+    """What becomes of an instant that is due."""
+
+    QUEUED = "queued"
+    """It is born, to begin later."""
+    RUNNING = "running"
+    """It is born, and its first attempt begins with it: one write where there were two."""
+    LEFT = "left"
+    """It is not born yet: the event stays as it is, for whoever has room for it."""
+    NONE = "none"
+    """It does not fire: the event only moves on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,8 @@ class Advance:
     """Of the zone data that `next_due` was derived with."""
     problem: str = ""
     """Not empty: the rule could not be evaluated; the event is paused with this reason."""
-    fires: bool = True
-    """Whether the present instant is born; otherwise the event only moves on."""
+    birth: Birth = Birth.QUEUED
+    """What becomes of the present instant."""
     missed: Missed | None = None
     """The instants that do not fire, for the ledger."""
     left_out: tuple[datetime, ...] = ()
@@ -59,6 +72,8 @@ class Advance:
 
 
 Advancer = Callable[[DueEvent], Advance]
+FINISHED = Advance(None)
+"""Of a one-off, whose only instant is the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +146,22 @@ class Claim:
     """When it is too late to begin."""
     ready_at: datetime
     """When it may start: its due instant, or the end of a retry's wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Born:
+    """What one look for due events gave birth to."""
+
+    waiting: list[Claim]
+    """Queued: each is to be started at its instant."""
+    begun: list[Claim]
+    """Running: the first attempt of each has begun."""
+    is_full: bool = False
+    """Whether it dealt with as many as it was asked for, so that more may be due."""
+
+    def add(self, claim: Claim, birth: Birth) -> None:
+        """Put a claim where its birth says."""
+        (self.begun if birth is Birth.RUNNING else self.waiting).append(claim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ PROBE_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 
-_last_notified: dict[str, float] = {}
+_last_notified: dict[str, tuple[float, datetime]] = {}
 
 
 def notify_after_commit(using: str, due_at: datetime, now: datetime, within: timedelta) -> None:
@@ -36,16 +36,25 @@ def notify_after_commit(using: str, due_at: datetime, now: datetime, within: tim
     """
     if due_at - now > within or connections[using].vendor != "postgresql":
         return
-    transaction.on_commit(lambda: _notify(using), using=using, robust=True)
+    transaction.on_commit(lambda: _notify(using, due_at), using=using, robust=True)
 
 
-def _notify(using: str) -> None:
-    elapsed = time.monotonic() - _last_notified.get(using, -THROTTLE_SECONDS)
-    if elapsed < THROTTLE_SECONDS:
+def _notify(using: str, due_at: datetime) -> None:
+    notified_at, earliest = _last_notified.get(using, (-THROTTLE_SECONDS, due_at))
+    if time.monotonic() - notified_at < THROTTLE_SECONDS and due_at >= earliest:
         return
-    _last_notified[using] = time.monotonic()
+    _last_notified[using] = time.monotonic(), due_at
     with connections[using].cursor() as cursor:
-        cursor.execute(f"NOTIFY {CHANNEL}")
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, due_at.isoformat()])
+
+
+def _due_at(payload: str) -> datetime | None:
+    """Read what `_notify` said; None for anything else that somebody may have sent."""
+    try:
+        due_at = datetime.fromisoformat(payload)
+    except ValueError:
+        return None
+    return due_at if due_at.tzinfo else None
 
 
 class Watcher(Protocol):
@@ -56,7 +65,11 @@ class Watcher(Protocol):
     def stop(self) -> None: ...
 
 
-def watch(using: str, wake: Callable[[], None], *, listen: bool) -> Watcher:
+Wake = Callable[[datetime | None], None]
+"""Is told of what was scheduled, or None where that is not known."""
+
+
+def watch(using: str, wake: Wake, *, listen: bool) -> Watcher:
     """Give the watcher that fits the database."""
     connection = connections[using]
     if connection.vendor == "postgresql" and listen:
@@ -83,7 +96,7 @@ class SqliteWatcher:
     Source: `PRAGMA data_version`, https://www.sqlite.org/pragma.html#pragma_data_version.
     """
 
-    def __init__(self, path: str, wake: Callable[[], None]) -> None:
+    def __init__(self, path: str, wake: Wake) -> None:
         self._path = path
         self._wake = wake
         self._stopping = threading.Event()
@@ -106,7 +119,7 @@ class SqliteWatcher:
                 version = connection.execute("PRAGMA data_version").fetchone()[0]
                 if version != seen:
                     seen = version
-                    self._wake()
+                    self._wake(None)
         finally:
             connection.close()
 
@@ -114,7 +127,7 @@ class SqliteWatcher:
 class PostgresListener:
     """LISTENs on a connection of its own, and comes back when that breaks."""
 
-    def __init__(self, parameters: dict[str, Any], wake: Callable[[], None]) -> None:
+    def __init__(self, parameters: dict[str, Any], wake: Wake) -> None:
         self._parameters = _own_connection(parameters)
         self._wake = wake
         self._stopping = threading.Event()
@@ -144,11 +157,11 @@ class PostgresListener:
         with psycopg.connect(**self._parameters, autocommit=True) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             # Whatever was scheduled while nobody listened.
-            self._wake()
+            self._wake(None)
             probed = time.monotonic()
             while not self._stopping.is_set():
-                for _ in connection.notifies(timeout=0.5, stop_after=1):
-                    self._wake()
+                for notify in connection.notifies(timeout=0.5, stop_after=1):
+                    self._wake(_due_at(notify.payload))
                 if time.monotonic() - probed > PROBE_SECONDS:
                     connection.execute("SELECT 1")
                     probed = time.monotonic()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from duly.engine.execute import Attempt
 from duly.policy.outcome import Outcome
 
-Ended = Callable[[Attempt, Outcome], None]
+Enter = Callable[[Attempt], bool]
+"""Is asked right before a handler begins whether it may."""
+Ended = Callable[[Attempt, Outcome | None], None]
+"""Is told what came of an attempt; None: its handler was not to begin any more."""
 
 
 class Executor(Protocol):
@@ -18,12 +21,12 @@ class Executor(Protocol):
         """Make ready to run."""
         ...
 
-    def free(self) -> int:
-        """Say how many more attempts would begin at once."""
+    def room(self) -> int:
+        """Say how many more attempts may be started now, to begin at once or in a moment."""
         ...
 
-    def submit(self, attempt: Attempt) -> None:
-        """Run an attempt; what it was built with is called when it has ended."""
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Run attempts; what it was built with is called as each has ended."""
         ...
 
     def stop(self) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 from asgiref.sync import sync_to_async
 
 from duly.engine.execute import Attempt, run_async
-from duly.engine.executors.base import Ended
+from duly.engine.executors.base import Ended, Enter
 from duly.engine.executors.threads import close_connections
 
 
 class EventLoopExecutor:
     """An event loop on a thread of its own, with a bounded number of handlers on it."""
 
-    def __init__(self, slots: int, ended: Ended) -> None:
+    def __init__(self, slots: int, enter: Enter, ended: Ended) -> None:
         self._slots = slots
+        self._enter = enter
         self._ended = ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy = 0
@@ -27,13 +29,13 @@ class EventLoopExecutor:
     def start(self) -> None:
         self._thread.start()
 
-    def free(self) -> int:
+    def room(self) -> int:
         return self._slots - self._busy
 
-    def submit(self, attempt: Attempt) -> None:
+    def submit(self, attempts: Sequence[Attempt]) -> None:
         with self._lock:
-            self._busy += 1
-        self._loop.call_soon_threadsafe(self._begin, attempt)
+            self._busy += len(attempts)
+        self._loop.call_soon_threadsafe(self._begin, attempts)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end)
@@ -45,14 +47,15 @@ class EventLoopExecutor:
         # One turn of the loop later, so that the cancelled have left it.
         self._loop.call_soon(self._loop.stop)
 
-    def _begin(self, attempt: Attempt) -> None:
-        task = self._loop.create_task(self._attempt(attempt))
-        # The loop holds its tasks weakly.
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _begin(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            task = self._loop.create_task(self._attempt(attempt))
+            # The loop holds its tasks weakly.
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _attempt(self, attempt: Attempt) -> None:
-        outcome = await run_async(attempt)
+        outcome = await run_async(attempt) if self._enter(attempt) else None
         # Django's async ORM works on one thread of its own, shared by all handlers: only
         # once none of them runs is it sure that no other's connection is closed.
         if self._busy == 1:

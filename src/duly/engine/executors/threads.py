@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.db import connections
 
 from duly.engine.execute import Attempt
-from duly.engine.executors.base import Ended
+from duly.engine.executors.base import Ended, Enter
+from duly.engine.executors.pace import Pace
 from duly.policy.outcome import Outcome
 
 
@@ -19,11 +20,21 @@ class ThreadExecutor:
     `concurrent.futures` joins its threads when the interpreter ends, and would wait for it.
     """
 
-    def __init__(self, slots: int, ended: Ended, run: Callable[[Attempt], Outcome]) -> None:
+    def __init__(
+        self,
+        slots: int,
+        enter: Enter,
+        ended: Ended,
+        run: Callable[[Attempt], Outcome],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._slots = slots
         self._run_one = run
+        self._enter = enter
         self._ended = ended
         self._busy = 0
+        self._monotonic = monotonic
+        self._pace = Pace(monotonic())
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._threads = [
@@ -35,13 +46,18 @@ class ThreadExecutor:
         for thread in self._threads:
             thread.start()
 
-    def free(self) -> int:
-        return self._slots - self._busy
-
-    def submit(self, attempt: Attempt) -> None:
+    def room(self) -> int:
         with self._lock:
-            self._busy += 1
-        self._work.put(attempt)
+            ahead = self._pace.ahead(self._monotonic())
+            room = self._slots + ahead - self._busy
+            # While every thread has something to do, a batch is waited for.
+            return room if self._busy < self._slots or room > ahead // 2 else 0
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        with self._lock:
+            self._busy += len(attempts)
+        for attempt in attempts:
+            self._work.put(attempt)
 
     def stop(self) -> None:
         for _ in self._threads:
@@ -49,10 +65,13 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         while (attempt := self._work.get()) is not None:
-            outcome = self._run_one(attempt)
-            close_connections()
+            outcome = None
+            if self._enter(attempt):
+                outcome = self._run_one(attempt)
+                close_connections()
             with self._lock:
                 self._busy -= 1
+                self._pace.ended()
             self._ended(attempt, outcome)
         connections.close_all()
 

@@ -1,13 +1,17 @@
 -- Extends the leases that `holder` still has; gives the ids of those.
 -- Index: primary key. Locks: the rows, in the order of their ids.
+-- The lateral look: see start.sql.
 WITH given AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS g (id, attempt)
+    SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS g (id, attempt) ORDER BY id
 ), held AS (
     SELECT o.id
-    FROM duly_occurrence o JOIN given g ON g.id = o.id
-    WHERE o.status IN ('queued', 'running') AND o.attempt = g.attempt AND o.holder = %(holder)s
-    ORDER BY o.id
-    FOR UPDATE OF o
+    FROM given g CROSS JOIN LATERAL (
+        SELECT id
+        FROM duly_occurrence
+        WHERE id = g.id AND status IN ('queued', 'running') AND attempt = g.attempt
+          AND holder = %(holder)s
+        FOR UPDATE
+    ) AS o
 )
 UPDATE duly_occurrence o
 SET wake_at = %(lease_until)s

@@ -1,6 +1,7 @@
 -- Writes the outcome of every attempt that still runs under its number; tells the ledger of
 -- each, and of the others that they were fenced.
 -- Index: primary key. Locks: the rows, in the order of their ids.
+-- The lateral look: see start.sql.
 WITH given AS (
     SELECT *
     FROM unnest(
@@ -8,12 +9,15 @@ WITH given AS (
         %(wake_ats)s::timestamptz[], %(errors)s::text[], %(facts)s::text[], %(datas)s::jsonb[],
         %(forgiven)s::int[]
     ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven)
+    ORDER BY id
 ), held AS (
-    SELECT o.id, o.attempt
-    FROM duly_occurrence o JOIN given g ON g.id = o.id
-    WHERE o.status = 'running' AND o.attempt = g.attempt
-    ORDER BY o.id
-    FOR UPDATE OF o
+    SELECT g.id, g.attempt
+    FROM given g CROSS JOIN LATERAL (
+        SELECT id
+        FROM duly_occurrence
+        WHERE id = g.id AND status = 'running' AND attempt = g.attempt
+        FOR UPDATE
+    ) AS o
 ), written AS (
     UPDATE duly_occurrence o
     SET status = g.status, wake_at = g.wake_at, holder = NULL, error = g.error,

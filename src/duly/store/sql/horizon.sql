@@ -1,5 +1,5 @@
--- The next event and the next occurrence to look at.
+-- The next event and the next occurrence to look at, from `since` on.
 -- Index: duly_event_next_at, duly_occurrence_wake_at (each its first entry). Locks: none.
 SELECT
-    (SELECT min(next_at) FROM duly_scheduledevent WHERE next_at IS NOT NULL),
-    (SELECT min(wake_at) FROM duly_occurrence WHERE wake_at IS NOT NULL)
+    (SELECT min(next_at) FROM duly_scheduledevent WHERE next_at >= %(since)s::timestamptz),
+    (SELECT min(wake_at) FROM duly_occurrence WHERE wake_at >= %(since)s::timestamptz)
