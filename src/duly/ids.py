@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,7 @@ def new_id(now: datetime) -> UUID:
     Source: RFC 9562 section 5.7.
     """
     milliseconds = int(now.timestamp() * 1000) & ((1 << 48) - 1)
-    value = (milliseconds << 80) | secrets.randbits(80)
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return UUID(int=value)

@@ -15,6 +15,7 @@ from uuid import UUID
 from duly.civil.instants import EARLIEST
 from duly.ids import new_id
 from duly.models import ScheduledEvent
+from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.births import advance_entries
@@ -32,7 +33,7 @@ from duly.store.rows import (
     ZoneInUse,
     resolution_text,
 )
-from duly.store.statements import rows_of
+from duly.store.statements import array, instants, quoted, rows_of, uuids
 
 # In the order of claim_waking.sql.
 _WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
@@ -114,8 +115,8 @@ class PostgresStore(PortableStore):
         return self._ids(
             "start",
             {
-                "ids": [claim.id for claim in claims],
-                "attempts": [claim.attempt for claim in claims],
+                "ids": uuids(claim.id for claim in claims),
+                "attempts": array(str(claim.attempt) for claim in claims),
                 "now": now,
                 "lease_until": lease_until,
                 "holder": holder,
@@ -137,8 +138,8 @@ class PostgresStore(PortableStore):
         return self._ids(
             "extend",
             {
-                "ids": [id_ for id_, _ in held],
-                "attempts": [attempt for _, attempt in held],
+                "ids": uuids(id_ for id_, _ in held),
+                "attempts": array(str(attempt) for _, attempt in held),
                 "lease_until": lease_until,
                 "holder": holder,
             },
@@ -160,15 +161,15 @@ class PostgresStore(PortableStore):
             "finish",
             {
                 "now": now,
-                "ids": [result.id for result in results],
-                "event_ids": [result.event_id for result in results],
-                "attempts": [result.attempt for result in results],
-                "statuses": [str(decision.status) for decision in decisions],
-                "wake_ats": [decision.wake_at for decision in decisions],
-                "errors": [decision.error for decision in decisions],
-                "forgiven": [int(decision.forgiven) for decision in decisions],
-                "facts": [decision.fact for decision in decisions],
-                "datas": [_json(facts.decision_data(decision)) for decision in decisions],
+                "ids": uuids(result.id for result in results),
+                "event_ids": uuids(result.event_id for result in results),
+                "attempts": array(str(result.attempt) for result in results),
+                "statuses": array(decision.status.value for decision in decisions),
+                "wake_ats": instants(decision.wake_at for decision in decisions),
+                "errors": array(quoted(decision.error) for decision in decisions),
+                "forgiven": array("1" if decision.forgiven else "0" for decision in decisions),
+                "facts": array(decision.fact for decision in decisions),
+                "datas": array(_told(decision) for decision in decisions),
             },
         )
 
@@ -229,10 +230,10 @@ def _birth_columns(
 ) -> dict[str, Any]:
     rows = [row for row, _ in firing]
     return _move_columns([(row[0], to) for row, to in firing]) | {
-        "occurrence_ids": [new_id(now) for _ in rows],
-        "expires_ats": [to.expires_at for _, to in firing],
-        "datas": [_due_data(row, to) for row, to in firing],
-        "begins": [to.birth is Birth.RUNNING for _, to in firing],
+        "occurrence_ids": uuids(new_id(now) for _ in rows),
+        "expires_ats": instants(to.expires_at for _, to in firing),
+        "datas": array(quoted(_due_data(row, to)) for row, to in firing),
+        "begins": array("t" if to.birth is Birth.RUNNING else "f" for _, to in firing),
     }
 
 
@@ -245,15 +246,16 @@ def _due_data(row: tuple[Any, ...], to: Advance) -> str:
 def _move_columns(moved: Sequence[tuple[UUID, Advance]]) -> dict[str, Any]:
     dues = [advance.next_due for _, advance in moved]
     return {
-        "event_ids": [event_id for event_id, _ in moved],
-        "next_ats": [due.at if due else None for due in dues],
-        "next_wall_times": [due.wall_time.isoformat() if due else None for due in dues],
-        "next_resolutions": [resolution_text(due) if due else "" for due in dues],
-        "fingerprints": [advance.fingerprint for _, advance in moved],
-        "statuses": [str(advance.status) for _, advance in moved],
-        "reasons": [advance.problem[:500] for _, advance in moved],
+        "event_ids": uuids(event_id for event_id, _ in moved),
+        "next_ats": instants(due.at if due else None for due in dues),
+        "next_wall_times": array(due.wall_time.isoformat() if due else None for due in dues),
+        "next_resolutions": array(quoted(resolution_text(due) if due else "") for due in dues),
+        "fingerprints": array(quoted(advance.fingerprint) for _, advance in moved),
+        "statuses": array(advance.status.value for _, advance in moved),
+        "reasons": array(quoted(advance.problem[:500]) for _, advance in moved),
     }
 
 
-def _json(data: Mapping[str, Any] | None) -> str | None:
-    return None if data is None else json.dumps(data)
+def _told(decision: Decision) -> str | None:
+    data = facts.decision_data(decision)
+    return None if data is None else quoted(json.dumps(data))

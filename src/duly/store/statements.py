@@ -7,10 +7,12 @@ costs more than the batch. On connections that an engine has to itself they are 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import connections
 
@@ -47,6 +49,31 @@ def own_connections() -> None:
 def statement(name: str) -> str:
     """Give the text of `store/sql/NAME.sql`."""
     return files("duly.store").joinpath("sql", f"{name}.sql").read_text("utf-8")
+
+
+def array(values: Iterable[str | None]) -> str:
+    """Write an array in PostgreSQL's own form; texts that are not plain go through `quoted`.
+
+    psycopg writes one element at a time, in Python: half of what an engine did in a burst.
+    Source: PostgreSQL's manual, 8.15.6 "Array Input and Output Syntax".
+    """
+    return f"{{{','.join('NULL' if value is None else value for value in values)}}}"
+
+
+def uuids(values: Iterable[UUID]) -> str:
+    """Write an array of UUIDs."""
+    return array(value.hex for value in values)
+
+
+def instants(values: Iterable[datetime | None]) -> str:
+    """Write an array of instants, or of nothing."""
+    return array(None if value is None else value.isoformat() for value in values)
+
+
+def quoted(text: str) -> str:
+    """Write one element that may hold anything."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def rows_of(using: str, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
