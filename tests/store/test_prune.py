@@ -19,10 +19,10 @@ from duly.engine.plan import advance
 from duly.models import LedgerEntry, LedgerSeal, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
-from duly.store import prune, seals
+from duly.store import prune, retention, seals
 from duly.store.backends import open_store
 from duly.store.contract import Store
-from duly.store.prune import Pruned, Pruner, total
+from duly.store.prune import Pruned, Pruner, Terms, total
 from duly.store.rows import Claim, Result
 from duly.testing.manual_clock import ManualClock
 from tests import builders
@@ -71,7 +71,11 @@ def sealed(using: str, now: Any = NOW + HOUR) -> None:
 
 def pruned(using: str, before: Any = NOW + DAY, **options: Any) -> Pruned:
     dry_run = options.pop("dry_run", False)
-    return total(Pruner(using, before, **options).batches(before, actor="test", dry_run=dry_run))
+    page = options.pop("page", 0)
+    terms = Terms(before, **options)
+    if page:
+        return total(Pruner(using, terms, page=page).batches(before, actor="test"))
+    return total(retention.prune(using, terms, before, actor="test", dry_run=dry_run))
 
 
 def left(using: str) -> tuple[int, int]:
