@@ -76,8 +76,8 @@ def plan(using: str, now: datetime) -> list[Division]:
 def divide(using: str, now: datetime) -> list[Division]:
     """Partition the occurrences and the ledger, in one transaction under their locks.
 
-    Engines wait meanwhile. Raises as `plan` does, and OperationalError where the locks could not
-    be had, with everything as it was.
+    Engines wait meanwhile. Raises as `plan` does, and InUse where the locks could not be had,
+    with everything as it was.
     """
     if not plan(using, now):
         return []

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from django.db import OperationalError, connections, transaction
 
+from duly.errors import EventConflict
+
 # Months beyond the present one that have their partition.
 MONTHS_AHEAD = 3
 # Whoever comes after us waits for the lock as long as we do: engines stand still no longer.
@@ -24,6 +26,10 @@ TRIES = 5
 PAUSE_SECONDS = 0.5
 _LOCKED_OUT = ("55P03", "40P01")  # lock_not_available, deadlock_detected
 _ANY = TypeVar("_ANY")
+
+
+class InUse(EventConflict):
+    """Others hold locks on a table that is to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def make_ahead(using: str, now: datetime) -> list[str]:
     """Make the partitions of this month and the next ones; gives the names of those made.
 
     Rows that went to DEFAULT for want of them are moved. Nothing happens to a table that is
-    not partitioned. Raises OperationalError where a lock could not be had; try again later.
+    not partitioned. Raises InUse where a lock could not be had; try again later.
     """
     return [
         name
@@ -225,15 +231,22 @@ def lock(using: str, table: str) -> None:
 
 
 def patiently(action: Callable[[], _ANY]) -> _ANY:
-    """Try again, a few times, what needed a lock that somebody else has."""
-    for left in range(TRIES, 0, -1):
+    """Try again, a few times, what needs a lock that somebody else has.
+
+    Raises InUse where it could not be had; nothing has changed then.
+    """
+    for number in range(TRIES):
+        time.sleep(PAUSE_SECONDS if number else 0)
         try:
             return action()
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) not in _LOCKED_OUT or left == 1:
+            if getattr(error.__cause__, "sqlstate", None) not in _LOCKED_OUT:
                 raise
-        time.sleep(PAUSE_SECONDS)
-    raise AssertionError("the last try returns or raises")
+    raise InUse(
+        f"the tables are in use: in {TRIES} tries nobody let go of them for "
+        f"{LOCK_WAIT.total_seconds():g} s (is a transaction open for long?); nothing was "
+        "changed, try again later"
+    )
 
 
 def sql(using: str, text: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:

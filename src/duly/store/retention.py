@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db.models import Q
 
 from duly.store.drop_entries import EntryDropper
 from duly.store.drop_occurrences import OccurrenceDropper
-from duly.store.partitions import LEDGER, OCCURRENCES, Divided, Part, parts
+from duly.store.partitions import LEDGER, OCCURRENCES, Divided, InUse, Part, parts
 from duly.store.prune import Pruned, Pruner, Scope, Terms
+from duly.telemetry import emit
 
 
 def prune(
@@ -29,11 +31,15 @@ def prune(
     occurrences, entries = OccurrenceDropper(using, terms), EntryDropper(using, terms)
     thick = []
     for part in _old(months, terms.before):
-        pruned = occurrences.would_drop(part) if dry_run else occurrences.drop(part, now, actor)
-        if pruned is None:
-            thick.append(part)
-        else:
-            yield pruned
+        if dry_run:
+            yield occurrences.would_drop(part)
+            continue
+        with _unless_in_use(part):
+            pruned = occurrences.drop(part, now, actor)
+            if pruned is None:
+                thick.append(part)
+            else:
+                yield pruned
     ledger = parts(using, LEDGER)
     scope = Scope(
         _outside(OCCURRENCES, [part for part in months if part not in thick]),
@@ -43,8 +49,18 @@ def prune(
     for part in _old(ledger, terms.before):
         if dry_run:
             yield entries.would_drop(part)
-        else:
+            continue
+        with _unless_in_use(part):
             yield from entries.drop(part, now, actor)
+
+
+@contextmanager
+def _unless_in_use(part: Part) -> Iterator[None]:
+    """Leave for now a month that somebody holds locks on."""
+    try:
+        yield
+    except InUse as error:
+        emit("month.kept", month=part.name, error=str(error))
 
 
 def _old(months: Sequence[Part], before: datetime) -> list[Part]:
