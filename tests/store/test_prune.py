@@ -328,3 +328,21 @@ def test_after_any_history_what_is_left_folds_and_verifies(using: str, chunk: in
         manual = clock.current()
         assert isinstance(manual, ManualClock)
         manual.move(history.now - manual.now(using))
+
+
+def test_what_was_sealed_long_after_it_was_written_is_pruned_with_its_facts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "LARGEST_RANGE", 2)
+    duly.schedule_event("remind", duly.Every(HOUR, anchor=NOW))
+    for number in range(1, 9):
+        now = NOW + number * HOUR
+        (claim,) = builders.claim(store, now, advance=partial(advance, now=now))
+        builders.start(store, [claim], now)
+        store.finish([_result(claim, "succeeded")], now=now)
+    sealed(store.using, NOW + 5 * DAY)
+
+    pruned(store.using, NOW + 2 * DAY)
+
+    assert disagreements(store.using) == []
+    assert list(seals.verify_seals(store.using)) == []

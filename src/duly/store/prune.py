@@ -138,7 +138,8 @@ class Pruner:
             for chunk in _chunks(doomed.occurrences):
                 Occurrence.objects.using(self._using).filter(id__in=chunk).delete()
             for chunk in _chunks(doomed.events):
-                ScheduledEvent.objects.using(self._using).filter(id__in=chunk).delete()
+                # Not `delete()`: it would read each event, and look for what hangs on it, again.
+                ScheduledEvent.objects.filter(id__in=chunk)._raw_delete(self._using)
             self._tell(pruned, now, actor)
         return pruned
 
@@ -192,10 +193,23 @@ class Pruner:
         """Bound ledger ids by time, so that the long history of one event is not all read."""
         ranges = LedgerSeal.objects.using(self._using)
         low = ranges.filter(at__lt=since).order_by("-first").values_list("last", flat=True).first()
-        later = ranges.filter(at__gt=until + LATE_RESULTS).order_by("first")
-        high = later.values_list("last", flat=True).first()
+        high = self._first_after(until + LATE_RESULTS)
         bound = Q() if low is None else Q(id__gt=low)
-        return bound if high is None else bound & Q(id__lte=high)
+        return bound if high is None else bound & Q(id__lt=high)
+
+    def _first_after(self, at: datetime) -> int | None:
+        """Find an id, soon after an instant, before which everything until then was written."""
+        later = LedgerSeal.objects.using(self._using).filter(at__gt=at).order_by("first")
+        firsts = later.values_list("first", flat=True)
+        entries = LedgerEntry.objects.using(self._using).order_by("id").values_list("at", flat=True)
+        # The first will do, unless what it covers had waited long to be sealed.
+        place = 0
+        while found := list(firsts[place : place + 1]):
+            written = entries.filter(id__gte=found[0]).first()
+            if written is not None and written > at:
+                return found[0]
+            place = 2 * place + 1
+        return None
 
     def _tell(self, pruned: Pruned, now: datetime, actor: str) -> None:
         more = {LEAVES_ENTRIES: True} if self._scope.entries else {}
