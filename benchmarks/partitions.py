@@ -1,7 +1,7 @@
 """A month of history, dropped and deleted side by side; and what partitions cost the engine.
 
-    python -m benchmarks.partitions prune [--occurrences 500000]
-    python -m benchmarks.partitions writes [--events 10000] [--rounds 5]
+python -m benchmarks.partitions prune [--occurrences 500000]
+python -m benchmarks.partitions writes [--events 10000] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -157,10 +157,16 @@ def prune(count: int, dead: int) -> None:
         print(f"{shape}: {took:.1f} s, {wal:.0f} MB of WAL, {total(went)}")
         print("   ", {kind: round(seconds, 1) for kind, seconds in steps.items()})
         worst = sorted(stalls.waited)[-3:]
-        print(f"    claims beside it: median {statistics.median(stalls.waited) * 1e3:.1f} ms,",
-              "worst", [f"{one * 1e3:.0f} ms" for one in worst], flush=True)
-        left = sql("SELECT count(*) FROM duly_occurrence")[0][0], sql(
-            "SELECT count(*) FROM duly_ledgerentry")[0][0]
+        print(
+            f"    claims beside it: median {statistics.median(stalls.waited) * 1e3:.1f} ms,",
+            "worst",
+            [f"{one * 1e3:.0f} ms" for one in worst],
+            flush=True,
+        )
+        left = (
+            sql("SELECT count(*) FROM duly_occurrence")[0][0],
+            sql("SELECT count(*) FROM duly_ledgerentry")[0][0],
+        )
         bad = [*verify("default", Verified()), *verify_seals("default")]
         print("    left", left, "disagreements", len(bad), *bad[:3], flush=True)
 
@@ -179,7 +185,9 @@ def writes(events: int, rounds: int) -> None:
             if shape != "flat":
                 partitioning.divide("default", JUNE - timedelta(days=300))
                 for month in partitions.months_from(JUNE - timedelta(days=200), 20):
-                    partitions.make_month("default", partitions.OCCURRENCES, partitions.month_of(month))
+                    partitions.make_month(
+                        "default", partitions.OCCURRENCES, partitions.month_of(month)
+                    )
                     partitions.make_month("default", partitions.LEDGER, partitions.month_of(month))
                 there = partitions.parts("default", partitions.OCCURRENCES)
                 for divided in partitions.DIVIDED:

@@ -226,7 +226,9 @@ def measure(count: int, order: bool = True) -> Measured:
     decision = Decision(OccurrenceStatus.SUCCEEDED, "succeeded", None, "")
     with phase("start"):
         for some in claims:
-            store.start(some, now=NOW, lease_until=NOW + LEASE + timedelta(seconds=1), holder=HOLDER)
+            store.start(
+                some, now=NOW, lease_until=NOW + LEASE + timedelta(seconds=1), holder=HOLDER
+            )
     # Else the planner thinks that nothing runs, and reads the table for each batch.
     _sql("VACUUM ANALYZE duly_occurrence")
     with phase("finish"):
@@ -321,7 +323,9 @@ def _report(chosen: list[Variant], found: dict[str, list[Measured]], events: int
     def wal(name: str, phase: str) -> float:
         return statistics.median(one.wal[phase] for one in found[name]) / events
 
-    print("| | birth | start | finish | sum, us of CPU an event | WAL bytes an event | HOT, occurrence | event |")
+    print(
+        "| | birth | start | finish | sum, us of CPU an event | WAL bytes an event | HOT, occurrence | event |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     base = {phase: micros("as it is", phase) for phase in PHASES}
     base_wal = sum(wal("as it is", phase) for phase in PHASES)

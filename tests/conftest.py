@@ -67,7 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if parameters.get("database") in ("postgres", PARTITIONED) or "crashable_postgres" in fixtures:
+        if (
+            parameters.get("database") in ("postgres", PARTITIONED)
+            or "crashable_postgres" in fixtures
+        ):
             item.add_marker("postgres")
         if "redis_url" in fixtures:
             item.add_marker("redis")
@@ -116,9 +119,7 @@ def database(
 
 
 @pytest.fixture(scope="session")
-def partitioned_copy(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[str]:
+def partitioned_copy(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """Give the name of a PostgreSQL database whose tables are partitioned."""
     with django_db_blocker.unblock():
         _end_other_sessions(partitioned.ALIAS)

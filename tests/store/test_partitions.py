@@ -233,9 +233,7 @@ def test_where_no_month_was_made_rows_go_to_default_until_it_is(store: Store) ->
 def test_new_months_are_stored_as_the_others_are(using: str) -> None:
     partitioning.divide(using, NOW)
 
-    options = {
-        partitions.options_of(using, part.name) for part in parts(using, OCCURRENCES)
-    }
+    options = {partitions.options_of(using, part.name) for part in parts(using, OCCURRENCES)}
 
     assert len(options) == 1
     assert "fillfactor" in options.pop()
@@ -437,5 +435,7 @@ def test_the_care_of_tables_can_be_taken_back_and_given_again(using: str, divide
     call_command("migrate", "duly", database=using, verbosity=0)
 
     after = {(name, frozenset((told or "").strip("{}").split(","))) for name, told in state()}
-    assert after == {(name, frozenset((told or "").strip("{}").split(","))) for name, told in before}
+    assert after == {
+        (name, frozenset((told or "").strip("{}").split(","))) for name, told in before
+    }
     assert reverted != before

@@ -4,7 +4,7 @@ Nothing but the index is done anywhere but on PostgreSQL. All of it works on tab
 `duly partition` has divided, too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django.db.models.deletion
@@ -45,7 +45,7 @@ def _tables(schema_editor: Any, table: str) -> Iterator[str]:
         return iter([name for (name,) in cursor.fetchall()])
 
 
-def _set(schema_editor: Any, table: str, parameters: dict[str, str | None]) -> None:
+def _set(schema_editor: Any, table: str, parameters: Mapping[str, str | None]) -> None:
     if schema_editor.connection.vendor != "postgresql":
         return
     given = ", ".join(f"{name} = {value}" for name, value in parameters.items() if value)

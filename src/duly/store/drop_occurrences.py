@@ -102,7 +102,15 @@ class OccurrenceDropper:
             sql(self.using, f"DROP TABLE {part.name}")
             put_back(self.using, OCCURRENCES, kept)
             pruned = Pruned(occurrences=rows - stayed)
-            tell(self.using, self.terms, pruned, now, actor, partition=part.name, **{LEAVES_ENTRIES: True})
+            tell(
+                self.using,
+                self.terms,
+                pruned,
+                now,
+                actor,
+                partition=part.name,
+                **{LEAVES_ENTRIES: True},
+            )
         return pruned
 
     def _staying(self, part: Part) -> list[UUID]:

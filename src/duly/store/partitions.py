@@ -8,7 +8,7 @@ every statement runs on both shapes, and where no month is made ahead, rows go t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -249,7 +249,9 @@ def patiently(action: Callable[[], _ANY]) -> _ANY:
     )
 
 
-def sql(using: str, text: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+def sql(
+    using: str, text: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
     """Run one statement; gives its rows."""
     with connections[using].cursor() as cursor:
         cursor.execute(text, parameters)

@@ -122,6 +122,7 @@ def _pruned(using: str) -> Pruned:
     found: dict[str, datetime] = {}
     told = LedgerEntry.objects.using(using).filter(event_id=THE_LEDGER, fact=PRUNED)
     for data in told.filter(data__has_key=LEAVES_ENTRIES).values_list("data", flat=True):
+        assert data is not None
         before = datetime.fromisoformat(data["before"])
         for status in Terms(before, data["dead"]).goes:
             found[status] = max(before, found.get(status, before))
