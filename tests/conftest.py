@@ -95,6 +95,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses `database` on each; on partitioned tables too, where it asks for that."""
     if "database" in metafunc.fixturenames:
         names = list(DATABASE_ALIASES)
+        if metafunc.definition.get_closest_marker("only_postgres"):
+            names = ["postgres"]
         if metafunc.definition.get_closest_marker("also_partitioned"):
             names.append(PARTITIONED)
         metafunc.parametrize("database", names, indirect=True)

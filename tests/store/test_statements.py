@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from duly.store.statements import array, own_connections, quoted, rows_of
 from tests.faults.campaign.network import Pooler, why_no_pooler
 
-on_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True)
 # PostgreSQL stores neither NUL nor half of a surrogate pair; error texts have none.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 TRICKY = ["", " ", "NULL", "null", "{}", '{"a": "b\\"c"}', "a,b", "\\", '"', "\n\t", "ß€😀"]
@@ -39,7 +38,7 @@ def _read_array(written: str) -> Any:
     return TextArrayLoader(1009, Transformer().connection).load(written.encode())
 
 
-@on_postgres
+@pytest.mark.only_postgres
 @pytest.mark.parametrize("value", TRICKY)
 def test_the_server_reads_it_so_too(database: str, value: str) -> None:
     with connections[database].cursor() as cursor:
@@ -47,17 +46,17 @@ def test_the_server_reads_it_so_too(database: str, value: str) -> None:
         assert cursor.fetchone() == ([value, None],)
 
 
-@on_postgres
+@pytest.mark.only_postgres
 def test_a_connection_that_is_the_engines_own_is_set_up_for_its_statements(database: str) -> None:
     assert _in_thread(lambda: _session(database, owns=True)) == ("force_generic_plan", 0)
 
 
-@on_postgres
+@pytest.mark.only_postgres
 def test_a_connection_that_is_the_callers_is_left_as_it_is(database: str) -> None:
     assert _in_thread(lambda: _session(database, owns=False)) == ("auto", None)
 
 
-@on_postgres
+@pytest.mark.only_postgres
 @pytest.mark.skipif(bool(why_no_pooler()), reason=why_no_pooler())
 def test_a_session_that_a_pooler_hands_on_is_left_as_it_is(
     database: str, database_url: str
