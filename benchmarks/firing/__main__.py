@@ -28,7 +28,7 @@ def main() -> int:
     sizes = _sizes(options)
     chosen = options.peers.split(",") if options.peers else list(PEERS)
     scenarios = options.scenario or list(SCENARIOS)
-    with Servers() as servers:
+    with Servers(durable=not options.small) as servers:
         engine = options.engine_options.split()
         rounds = options.rounds or (1 if options.small else ROUNDS)
         rig = Rig(servers, sizes, chosen, rounds, engine)
@@ -82,11 +82,12 @@ def environment(servers: Servers, rounds: int) -> dict[str, str]:
         found = connection.execute("SHOW server_version").fetchone()
     packages = [package for peer in PEERS.values() for package in peer.packages]
     facts = report.environment(["django", *packages])
+    written = f"fsync {'on' if servers.durable else 'OFF'}, synchronous_commit on"
     settings = ", ".join(f"{name}={value}" for name, value in POSTGRES_SETTINGS.items())
     return facts | {
         "command": " ".join(["python -m benchmarks.firing", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {_model()}, {_memory()}",
-        "postgresql": f"{found[0] if found else ''}, fsync and synchronous_commit on, {settings}",
+        "postgresql": f"{found[0] if found else ''}, {written}, {settings}",
         "rounds": f"{rounds}; median (least–most), × ratio to duly",
         **{f"peer {peer.name}": peer.configured for peer in PEERS.values()},
     }

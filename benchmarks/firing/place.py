@@ -40,16 +40,18 @@ STATISTICS = {
 class Servers:
     """PostgreSQL that writes to the disk (fsync), and Redis; ended with the block.
 
+    durable: False does without fsync, where nothing is measured in earnest.
     redis: None where none can be started; peers that need one are left out then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self.durable = durable
         self._stack = ExitStack()
         self._numbers = 0
         self._templates: dict[str, str] = {}
         self.has_statistics = _has_statistics()
         extra = STATISTICS if self.has_statistics else {}
-        self.postgres = PostgresServer(durable=True, settings=POSTGRES_SETTINGS | extra)
+        self.postgres = PostgresServer(durable=durable, settings=POSTGRES_SETTINGS | extra)
         self.redis: RedisServer | None = None
 
     def __enter__(self) -> Self:
@@ -91,7 +93,7 @@ class Servers:
 
     def keep_tables(self, template: str, place: Place) -> None:
         """Let the database of `place`, which has tables and no rows, be copied from now on."""
-        if template not in self._templates:
+        if place.has_tables and template not in self._templates:
             self._make(f"template_{len(self._templates)}", place.name)
             self._templates[template] = f"template_{len(self._templates)}"
 

@@ -68,8 +68,14 @@ class Outcome:
     def markdown(self) -> str:
         """Set it as a heading, a table, and what is to be said beneath it."""
         header = [self.title, *(column.title for column in self.columns)]
-        cells = [[row.label, *(self._cell(row, column) for column in self.columns)] for row in self.rows]
-        notes = [f"- {row.label} failed: {row.failure.splitlines()[0]}" for row in self.rows if row.failure]
+        cells = [
+            [row.label, *(self._cell(row, column) for column in self.columns)] for row in self.rows
+        ]
+        notes = [
+            f"- {row.label} failed: {row.failure.splitlines()[0]}"
+            for row in self.rows
+            if row.failure
+        ]
         notes += [f"- {name} left out: {why}" for name, why in self.left_out.items()]
         text = f"## {self.name}\n\n" + report.table(header, cells, markdown=True)
         return text + ("\n\n" + "\n".join(notes) if notes else "")

@@ -19,6 +19,8 @@ from benchmarks.firing.results import Case, Column, Outcome, Row
 from benchmarks.firing.sizes import Sizes
 from duly.errors import DulyError
 
+IN_MINIATURE = ("duly", "limit")
+
 
 class Scenario(Protocol):
     """A module of `benchmarks.firing.scenarios`."""
@@ -44,6 +46,7 @@ class Rig:
     """Of `duly run`."""
     _kept: dict[str, Place] = field(default_factory=dict)
     _left_out: dict[str, str] = field(default_factory=dict)
+    _running: str = ""
 
     def peers(self, *names: str) -> list[type[Peer]]:
         """Give those of the named that were chosen and can run; notes why others cannot."""
@@ -53,6 +56,8 @@ class Rig:
             if name not in self.chosen:
                 continue
             why = peer.missing()
+            if self.sizes.is_miniature and self._running != "burst" and name not in IN_MINIATURE:
+                why = why or "in miniature it takes part in the burst only"
             if peer.needs_redis and self.servers.redis is None:
                 why = "no Redis can be started"
             if why:
@@ -74,11 +79,11 @@ class Rig:
     @contextmanager
     def contender(self, peer: type[Peer]) -> Iterator[Peer]:
         """Give a contender in a fresh place, with tables; stopped and deleted after the block."""
-        place = self.servers.place(peer.name)
+        place = self.servers.place(peer.app)
         contender = self.new(peer, place)
         try:
             contender.make_tables()
-            self.servers.keep_tables(peer.name, place)
+            self.servers.keep_tables(peer.app, place)
             yield contender
         finally:
             contender.stop()
@@ -90,7 +95,7 @@ class Rig:
     ) -> Iterator[Peer]:
         """Give a contender on a database that is filled once, and kept for the other rounds."""
         if key not in self._kept:
-            place = self.servers.place(peer.name)
+            place = self.servers.place(peer.app)
             first = self.new(peer, place)
             first.make_tables()
             fill(first)
@@ -103,7 +108,7 @@ class Rig:
 
     def run(self, scenario: Scenario) -> Outcome:
         """Run each case in turn, as many rounds as there are."""
-        self._left_out = {}
+        self._left_out, self._running = {}, scenario.NAME
         cases = scenario.cases(self)
         rows = [Row(case.contender, case.detail) for case in cases]
         for number in range(1, self.rounds + 1):
@@ -115,9 +120,7 @@ class Rig:
         for place in self._kept.values():
             self.servers.drop(place)
         self._kept.clear()
-        return Outcome(
-            scenario.NAME, scenario.TITLE, scenario.COLUMNS, rows, dict(self._left_out)
-        )
+        return Outcome(scenario.NAME, scenario.TITLE, scenario.COLUMNS, rows, dict(self._left_out))
 
 
 def _measure(case: Case, row: Row) -> None:
@@ -133,14 +136,11 @@ def copies(peer: Peer, count: int) -> None:
     """Multiply one stored event of the far future in SQL, as many times as said."""
     stored = peer.stored
     assert stored is not None, f"{peer.name} does not say how its rows are multiplied"
-    columns = [
-        name
-        for (name,) in peer.place.ask(
-            "SELECT column_name FROM information_schema.columns "
-            f"WHERE table_name = '{stored.table}' AND is_generated = 'NEVER' "  # noqa: S608
-            "ORDER BY ordinal_position"
-        )
-    ]
+    known = (
+        "SELECT column_name FROM information_schema.columns "  # noqa: S608 - our own name
+        f"WHERE table_name = '{stored.table}' AND is_generated = 'NEVER' ORDER BY ordinal_position"
+    )
+    columns = [name for (name,) in peer.place.ask(known)]
     values = [stored.differing.get(column, f'one."{column}"') for column in columns]
     names = ", ".join(f'"{column}"' for column in columns)
     insert = (

@@ -35,7 +35,9 @@ class Sizes:
     grace_seconds: float = 30.0
     """How long after the last due instant firings are waited for."""
     settle_seconds: float = 1.0
-    """How much longer than usual processes are given to start."""
+    """How much longer than usual processes are given to start; below 0: less."""
+    is_miniature: bool = False
+    """Only duly and its limit outside of the burst, and nobody must be ready in time."""
 
 
 FULL = Sizes()
@@ -44,7 +46,7 @@ SMALL = Sizes(
     burst_seconds=30.0,
     per_second=20.0,
     seconds=1.0,
-    stored=(0, 2_000),
+    stored=(2_000,),
     steady_per_second=20.0,
     steady_seconds=1.0,
     notices=1,
@@ -60,6 +62,7 @@ SMALL = Sizes(
     sustained_per_minute=1_200,
     sustained_minutes=0.02,
     sustained_stored=2_000,
-    grace_seconds=5.0,
-    settle_seconds=0.0,
+    grace_seconds=15.0,
+    settle_seconds=-5.5,
+    is_miniature=True,
 )

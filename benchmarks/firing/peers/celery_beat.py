@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from benchmarks.firing.peers.celery_queue import WORKER, CeleryQueue
 from benchmarks.firing.place import Place
@@ -17,8 +18,8 @@ class CeleryBeat(CeleryQueue):
     """
 
     name = "celery-beat"
-    needs = ("celery", "redis", "django_celery_beat")
-    packages = ("django-celery-beat",)
+    needs: ClassVar[tuple[str, ...]] = ("celery", "redis", "django_celery_beat")
+    packages: ClassVar[tuple[str, ...]] = ("django-celery-beat",)
     configured = "beat (DatabaseScheduler, max loop interval 0.1 s) and a worker as celery"
     most = 500
     seconds_to_store = 0.003

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from benchmarks.firing.peers.celery_queue import CeleryQueue
 
 
@@ -9,7 +11,7 @@ class CeleryEta(CeleryQueue):
     """`apply_async(eta=…)`; Redis hands a message out again after its visibility timeout (1 h)."""
 
     name = "celery-eta"
-    packages = ()
+    packages: ClassVar[tuple[str, ...]] = ()
     configured = "as celery, with eta="
     most = 5_000
     seconds_to_store = 0.001

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from benchmarks.firing.contender import Peer
 
 WORKER = [
@@ -16,8 +18,8 @@ class CeleryQueue(Peer):
 
     name = "celery"
     app = "celery_app"
-    needs = ("celery", "redis")
-    packages = ("celery", "kombu", "redis")
+    needs: ClassVar[tuple[str, ...]] = ("celery", "redis")
+    packages: ClassVar[tuple[str, ...]] = ("celery", "kombu", "redis")
     needs_redis = True
     configured = "one worker, prefork, 2 children, prefetch 64, results ignored; not durable"
 

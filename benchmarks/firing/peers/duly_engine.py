@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import ClassVar
 
 from benchmarks.firing.contender import Peer, Stored
 from benchmarks.firing.place import Place
@@ -17,16 +18,16 @@ class DulyEngine(Peer):
 
     name = "duly"
     app = "duly_app"
-    needs = ("psycopg",)
-    packages = ("duly", "psycopg")
+    needs: ClassVar[tuple[str, ...]] = ("psycopg",)
+    packages: ClassVar[tuple[str, ...]] = ("duly", "psycopg")
     configured = "one `duly run` at its defaults"
     seconds_to_store = 0.001
     most_stored = 10_000_000
     unfinished_query = """
         SELECT (SELECT count(*) FROM duly_scheduledevent WHERE next_at <= now())
              + (SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL)"""
-    claim_query = (
-        _LOCK_DUE.replace("%(until)s", "now() + interval '1 second'").replace("%(limit)s", "128")
+    claim_query = _LOCK_DUE.replace("%(until)s", "now() + interval '1 second'").replace(
+        "%(limit)s", "128"
     )
     stored = Stored(
         table="duly_scheduledevent",

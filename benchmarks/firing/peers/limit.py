@@ -14,7 +14,7 @@ class Limit(DulyEngine):
     """
 
     name = "limit"
-    packages = ()
+    packages: ClassVar[tuple[str, ...]] = ()
     configured = "duly's statements on one connection, batches of 500, no engine"
     most_stored: ClassVar[int] = 0
 

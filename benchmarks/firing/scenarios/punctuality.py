@@ -57,7 +57,7 @@ def ahead(contender: Peer, rig: Rig, count: int) -> float:
 
 def fired(contender: Peer, rig: Rig, count: int, start: float, end: float) -> Values:
     """Wait for the firings of [start, end), and say how late they were."""
-    if time.time() > start:
+    if time.time() > start and not rig.sizes.is_miniature:
         late = time.time() - start
         raise PeerFailed(f"{contender.name}: not ready in time, {late:.1f} s late")
     measure.sleep_until(start)

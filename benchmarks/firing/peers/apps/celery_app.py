@@ -7,7 +7,7 @@ import os
 import time
 from datetime import UTC, datetime
 
-from celery import Celery
+from celery import Celery  # type: ignore[import-untyped,unused-ignore]
 
 from benchmarks.firing import instants
 from benchmarks.firing.place import REDIS_VARIABLE
@@ -25,7 +25,7 @@ app.conf.update(
 )
 
 
-@app.task(name="firing")
+@app.task(name="firing")  # type: ignore[untyped-decorator,unused-ignore]
 def fire(due: float) -> None:
     note(due)
 
@@ -54,7 +54,11 @@ def _store_rows(dues: list[float]) -> None:
     import django
 
     django.setup()
-    from django_celery_beat.models import ClockedSchedule, PeriodicTask, PeriodicTasks
+    from django_celery_beat.models import (  # type: ignore[import-untyped,unused-ignore]
+        ClockedSchedule,
+        PeriodicTask,
+        PeriodicTasks,
+    )
 
     clocks = ClockedSchedule.objects.bulk_create(
         [ClockedSchedule(clocked_time=datetime.fromtimestamp(due, UTC)) for due in dues]

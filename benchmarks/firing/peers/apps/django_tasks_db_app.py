@@ -31,7 +31,7 @@ def create_tables() -> None:
 
 def schedule(path: str) -> None:
     # It has no bulk: the rows that `enqueue` would make, one by one, are made at once.
-    rows = [
+    rows: list[DBTaskResult[..., None]] = [
         DBTaskResult(
             args_kwargs={"args": [due], "kwargs": {}},
             priority=fire.priority,

@@ -37,9 +37,7 @@ def at(due: float) -> At:
 def schedule(path: str) -> None:
     dues = instants.read(path)
     for first in range(0, len(dues), AT_ONCE):
-        duly.schedule_events(
-            NewEvent("firing", at(due)) for due in dues[first : first + AT_ONCE]
-        )
+        duly.schedule_events(NewEvent("firing", at(due)) for due in dues[first : first + AT_ONCE])
 
 
 def schedule_soon(times: str) -> list[float]:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from procrastinate import App, PsycopgConnector
+from procrastinate.jobs import JobDeferrer
 
 from benchmarks.firing import instants
 from benchmarks.firing.place import DATABASE_VARIABLE
@@ -35,13 +36,14 @@ def schedule(path: str) -> None:
     with app.open() as opened:
         for first in range(0, len(dues), AT_ONCE):
             part = dues[first : first + AT_ONCE]
-            due_already = [{"due": due} for due in part if due <= now]
-            if due_already:
-                opened.configure_task("firing").batch_defer(*due_already)
-            for due in part[len(due_already) :]:
-                opened.configure_task(
-                    "firing", schedule_at=datetime.fromtimestamp(due, UTC)
-                ).defer(due=due)
+            # What `batch_defer` does, which has one `schedule_at` for all.
+            jobs = [_task(due, now).make_new_job(due=due) for due in part]
+            opened.job_manager.batch_defer_jobs(jobs=jobs)
+
+
+def _task(due: float, now: float) -> JobDeferrer:
+    at = datetime.fromtimestamp(due, UTC) if due > now else None
+    return app.configure_task("firing", schedule_at=at)
 
 
 def schedule_soon(times: str) -> list[float]:

@@ -20,9 +20,10 @@ from psycopg import sql
 
 django.setup()
 
+from django.db import connection  # noqa: E402
+
 import duly  # noqa: E402 - Django must be ready
 from benchmarks.firing.place import DATABASE_VARIABLE  # noqa: E402
-from django.db import connection  # noqa: E402
 from duly import At, Cron, NewEvent  # noqa: E402
 
 START = datetime.now(UTC).replace(tzinfo=None, microsecond=0) + timedelta(days=60)
@@ -65,16 +66,17 @@ def bare_one_by_one(threads: str, count: str) -> float:
     connections = [psycopg.connect(URL) for _ in range(int(threads))]
 
     def write(first: int) -> None:
-        with connections[first] as mine:
-            for _ in range(first, int(count), int(threads)):
-                id_ = uuid4()
-                with mine.transaction(), mine.pipeline():
-                    mine.execute(insert_event, event | {"id": id_})
-                    mine.execute(insert_entry, entry | {"event_id": id_})
-                # Not `with connection`, which is closed at its end: a commit for each.
-                mine.commit()
+        mine = connections[first]
+        for _ in range(first, int(count), int(threads)):
+            id_ = uuid4()
+            mine.execute(insert_event, event | {"id": id_})
+            mine.execute(insert_entry, entry | {"event_id": id_})
+            mine.commit()
 
-    return _in_threads(int(threads), write)
+    seconds = _in_threads(int(threads), write)
+    for mine in connections:
+        mine.close()
+    return seconds
 
 
 def duly_bulk(way: str, count: str) -> float:
@@ -92,7 +94,9 @@ def bare_bulk(way: str, count: str) -> float:
     with psycopg.connect(URL) as mine:
         begun = time.perf_counter()
         ids = [uuid4() for _ in range(int(count))]
-        _copy(mine, EVENTS, columns, (_numbered(event, id_, number) for number, id_ in enumerate(ids)))
+        _copy(
+            mine, EVENTS, columns, (_numbered(event, id_, number) for number, id_ in enumerate(ids))
+        )
         _copy(mine, LEDGER, ledger_columns, (entry | {"event_id": id_} for id_ in ids))
         mine.commit()
         return time.perf_counter() - begun
