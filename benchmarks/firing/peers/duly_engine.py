@@ -26,8 +26,10 @@ class DulyEngine(Peer):
     unfinished_query = """
         SELECT (SELECT count(*) FROM duly_scheduledevent WHERE next_at <= now())
              + (SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL)"""
-    claim_query = _LOCK_DUE.replace("%(until)s", "now() + interval '1 second'").replace(
-        "%(limit)s", "128"
+    claim_query = (
+        _LOCK_DUE.replace("%(since)s", "now() - interval '10 seconds'")
+        .replace("%(until)s", "now() + interval '1 second'")
+        .replace("%(limit)s", "128")
     )
     stored = Stored(
         table="duly_scheduledevent",

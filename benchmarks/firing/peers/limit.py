@@ -8,7 +8,7 @@ from benchmarks.firing.peers.duly_engine import DulyEngine
 
 
 class Limit(DulyEngine):
-    """Claim, start, handle and finish in batches of 500, on one connection, in one thread.
+    """Begin, handle and finish in batches of 500, on one connection, in one thread.
 
     What an engine adds (threads, timers, leases, a queue of outcomes) is the distance to it.
     """

@@ -18,7 +18,8 @@ from duly import At, Every, NewEvent  # noqa: E402
 from duly.policy.outcome import Succeeded, decide  # noqa: E402
 from duly.policy.retry import Retry  # noqa: E402
 from duly.store.backends import open_store  # noqa: E402
-from duly.store.rows import Advance, Claim, DueEvent, Result  # noqa: E402
+from duly.store.rows import Advance, Birth, Claim, DueEvent, Result  # noqa: E402
+from duly.store.statements import own_connections  # noqa: E402
 
 AT_ONCE = 10_000
 BATCH = 500
@@ -65,7 +66,8 @@ def schedule_recurring(count: str, interval: str, start: str) -> None:
 
 
 def fire_by_statements() -> None:
-    """Claim, start, handle and finish what is due, until nothing is; then wait to be ended."""
+    """Begin, handle and finish what is due, until nothing is; then wait to be ended."""
+    own_connections()
     store = open_store("default")
     holder = uuid4()
     while claims := store.claim_due(
@@ -74,22 +76,21 @@ def fire_by_statements() -> None:
         limit=BATCH,
         lease_until=_now() + LEASE,
         holder=holder,
-        advance=_ended,
-    ):
-        store.start(claims, now=_now(), lease_until=_now() + LEASE, holder=holder)
+        advance=_begun,
+    ).begun:
         for claim in claims:
             note(claim.due_at.timestamp())
         store.finish([_result(claim) for claim in claims], now=_now())
     time.sleep(3600)
 
 
-def _ended(event: DueEvent) -> Advance:
-    return Advance(None)
+def _begun(event: DueEvent) -> Advance:
+    return Advance(None, birth=Birth.RUNNING)
 
 
 def _result(claim: Claim) -> Result:
     decision = decide(Succeeded(), 1, Retry(), _now(), lambda: 0.5)
-    return Result(claim.id, claim.event_id, claim.attempt + 1, decision)
+    return Result(claim.id, claim.event_id, claim.due_at, claim.attempt + 1, decision)
 
 
 def _now() -> datetime:
