@@ -265,10 +265,9 @@ def _rows(
         )
         key = f"appointment:{number}" if keys else None
         payload = f'{{"channel":"sms","number":{number}}}'
-        events.append(
-            (id_, "default", "remind", key, "appointment", str(number), payload, rule, "UTC", "")
-            + ("", "f" * 64, "keep_wall", "[]", "{}", "scheduled", "", at, local, "plain", now, now)
-        )
+        about = ("appointment", str(number), payload, rule, "UTC", "", "")
+        state = ("f" * 64, "keep_wall", "[]", "{}", "scheduled", "", at, local, "plain")
+        events.append((id_, "default", "remind", key, *about, *state, now, now))
         entries.append((now, id_, "scheduled", "", f'{{"next_at": "{at}", "rule": {rule}}}'))
     return events, entries
 
