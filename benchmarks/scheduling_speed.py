@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from duly.testing.postgres_server import PostgresServer
@@ -34,7 +34,26 @@ COLUMNS = (
     " handling, status, reason, next_at, next_wall_time, next_resolution, created_at, updated_at"
 )
 LEDGER_COLUMNS = "at, event_id, fact, actor, data"
-Run = Callable[[int], float]
+
+
+class Took(NamedTuple):
+    """Seconds on the clock, and seconds of this process's own work."""
+
+    wall: float
+    cpu: float
+
+
+Run = Callable[[int], Took]
+
+
+class Stopwatch:
+    """Runs from where it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = perf_counter(), process_time()
+
+    def read(self) -> Took:
+        return Took(perf_counter() - self._wall, process_time() - self._cpu)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -70,10 +89,10 @@ def _compare(name: str, count: int, bare: Run, ours: Run, repeats: int) -> None:
     for _ in range(repeats):
         for who, run in (("bare", bare), ("duly", ours)):
             _truncate()
-            begun = process_time()
-            rates[who].append(count / run(count))
+            took = run(count)
+            rates[who].append(count / took.wall)
             if who == "duly":
-                used.append((process_time() - begun) / count * 1e6)
+                used.append(took.cpu / count * 1e6)
     ratios = [ours / bare for bare, ours in zip(rates["bare"], rates["duly"], strict=True)]
     print(
         f"{name:28} bare {median(rates['bare']):8,.0f}/s  duly {median(rates['duly']):8,.0f}/s  "
@@ -86,80 +105,80 @@ def _compare(name: str, count: int, bare: Run, ours: Run, repeats: int) -> None:
 # One by one.
 
 
-def duly_singles(count: int) -> float:
+def duly_singles(count: int) -> Took:
     import duly
 
     rules = [new.rule for new in _new_events(count)]
-    begun = perf_counter()
+    begun = Stopwatch()
     for rule in rules:
         duly.schedule_event("remind", rule)
-    return perf_counter() - begun
+    return begun.read()
 
 
-def duly_singles_with_keys(count: int) -> float:
+def duly_singles_with_keys(count: int) -> Took:
     import duly
 
     rules = [new.rule for new in _new_events(count)]
-    begun = perf_counter()
+    begun = Stopwatch()
     for number, rule in enumerate(rules):
         duly.schedule_event("remind", rule, key=f"appointment:{number}")
-    return perf_counter() - begun
+    return begun.read()
 
 
-def duly_threads(count: int) -> float:
+def duly_threads(count: int) -> Took:
     return _in_threads(count, duly_singles)
 
 
-def bare_singles(count: int) -> float:
+def bare_singles(count: int) -> Took:
     return _bare_singles(_rows(count))
 
 
-def bare_singles_with_keys(count: int) -> float:
+def bare_singles_with_keys(count: int) -> Took:
     return _bare_singles(_rows(count, keys=True))
 
 
-def bare_threads(count: int) -> float:
+def bare_threads(count: int) -> Took:
     return _in_threads(count, bare_singles)
 
 
-def _bare_singles(rows: tuple[list[tuple[object, ...]], list[tuple[object, ...]]]) -> float:
+def _bare_singles(rows: tuple[list[tuple[object, ...]], list[tuple[object, ...]]]) -> Took:
     insert_event = _insert("duly_scheduledevent", COLUMNS)
     insert_entry = _insert("duly_ledgerentry", LEDGER_COLUMNS)
     with _psycopg() as connection:
-        begun = perf_counter()
+        begun = Stopwatch()
         for event, entry in zip(*rows, strict=True):
             with connection.transaction():
                 connection.execute(insert_event, event)
                 connection.execute(insert_entry, entry)
-        return perf_counter() - begun
+        return begun.read()
 
 
-def _in_threads(count: int, run: Run) -> float:
+def _in_threads(count: int, run: Run) -> Took:
     from django.db import connections
 
     def one_thread(_: int) -> None:
         run(count // THREADS)
         connections.close_all()
 
-    begun = perf_counter()
+    begun = Stopwatch()
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one_thread, range(THREADS)))
-    return perf_counter() - begun
+    return begun.read()
 
 
 # In bulk.
 
 
-def duly_bulk(count: int) -> float:
+def duly_bulk(count: int) -> Took:
     return _duly_bulk(_new_events(count))
 
 
-def duly_bulk_built(count: int) -> float:
+def duly_bulk_built(count: int) -> Took:
     """Count what it takes to build the rules and the NewEvents too."""
     import duly
 
     locals_ = [f"{FIRST + timedelta(minutes=number):%Y-%m-%dT%H:%M}" for number in range(count)]
-    begun = perf_counter()
+    begun = Stopwatch()
     duly.schedule_events(
         [
             duly.NewEvent(
@@ -171,14 +190,14 @@ def duly_bulk_built(count: int) -> float:
             for number, local in enumerate(locals_)
         ]
     )
-    return perf_counter() - begun
+    return begun.read()
 
 
-def duly_bulk_with_keys(count: int) -> float:
+def duly_bulk_with_keys(count: int) -> Took:
     return _duly_bulk(_new_events(count, keys=True))
 
 
-def duly_bulk_cron(count: int) -> float:
+def duly_bulk_cron(count: int) -> Took:
     from duly import Cron, NewEvent
 
     zones = [ZONES[number % len(ZONES)] for number in range(count)]
@@ -187,7 +206,7 @@ def duly_bulk_cron(count: int) -> float:
     return _duly_bulk([NewEvent("remind", rule) for rule in rules])
 
 
-def duly_bulk_rrule(count: int) -> float:
+def duly_bulk_rrule(count: int) -> Took:
     from duly import NewEvent, RRule
 
     text = "FREQ=WEEKLY;BYDAY=MO,WE,FR"
@@ -196,34 +215,34 @@ def duly_bulk_rrule(count: int) -> float:
     return _duly_bulk([NewEvent("remind", rule) for rule in rules])
 
 
-def duly_bulk_every(count: int) -> float:
+def duly_bulk_every(count: int) -> Took:
     from duly import Every, NewEvent
 
     rules = [Every(timedelta(minutes=1 + number % 500)) for number in range(count)]
     return _duly_bulk([NewEvent("remind", rule) for rule in rules])
 
 
-def _duly_bulk(new: Sequence[NewEvent]) -> float:
+def _duly_bulk(new: Sequence[NewEvent]) -> Took:
     import duly
 
-    begun = perf_counter()
+    begun = Stopwatch()
     duly.schedule_events(new)
-    return perf_counter() - begun
+    return begun.read()
 
 
-def bare_bulk(count: int) -> float:
+def bare_bulk(count: int) -> Took:
     return _bare_bulk(count, keys=False)
 
 
-def bare_bulk_with_keys(count: int) -> float:
+def bare_bulk_with_keys(count: int) -> Took:
     return _bare_bulk(count, keys=True)
 
 
-def _bare_bulk(count: int, *, keys: bool) -> float:
+def _bare_bulk(count: int, *, keys: bool) -> Took:
     """Send text that was made before: as fast as COPY can be."""
     events, entries = (_as_text(rows) for rows in _rows(count, keys=keys))
     with _psycopg() as connection, connection.cursor() as cursor:
-        begun = perf_counter()
+        begun = Stopwatch()
         with connection.transaction():
             for table, columns, text in (
                 ("duly_scheduledevent", COLUMNS, events),
@@ -231,7 +250,7 @@ def _bare_bulk(count: int, *, keys: bool) -> float:
             ):
                 with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                     copy.write(text)
-        return perf_counter() - begun
+        return begun.read()
 
 
 def _new_events(count: int, *, keys: bool = False) -> list[NewEvent]:

@@ -44,7 +44,9 @@ def copy_events(
         return _lines(drafts[start:end], ids[start:end], said, actor)
 
     ready = chunk(0)
-    with connections[using].cursor() as cursor:
+    connection = connections[using]
+    # A copy ends beyond Django's cursor, which makes psycopg's errors Django's.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         for start in starts:
             with cursor.copy(_EVENTS) as copy:
                 copy.write(ready.events)
