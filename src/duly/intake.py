@@ -197,8 +197,9 @@ def first_due_of(rule: Rule, now: datetime, seed: str) -> tuple[Due, Rule]:
 
     A one-off in the past is due at once: what was scheduled too late still happens.
     """
-    anchored = rule.anchored(as_instant(now), seed)
-    first = anchored.next(EARLIEST if isinstance(anchored, At) else as_instant(now))
+    at = as_instant(now)
+    anchored = rule.anchored(at, seed)
+    first = anchored.next(EARLIEST if isinstance(anchored, At) else at)
     if first is None:
         raise InvalidRule(f"{rule.describe()} names no instant after {now.isoformat()}")
     return first, anchored
