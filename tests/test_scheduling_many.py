@@ -236,6 +236,22 @@ def test_what_a_caller_does_to_one_event_of_a_bulk_is_its_own(using: str) -> Non
     assert other.rule["tz"] == "Europe/Berlin"
 
 
+def test_equal_rules_of_a_bulk_come_due_together_and_each_event_knows_its_own(using: str) -> None:
+    rules = [Every(timedelta(hours=6)) for _ in range(2)]
+    rules += [Every(timedelta(hours=6), jitter=timedelta(hours=1)) for _ in range(2)]
+    new = [NewEvent("sweep", rule, key=f"k{number}") for number, rule in enumerate(rules)]
+
+    stored = list(duly.schedule_events(new))
+    again = list(duly.schedule_events(new))
+
+    assert stored[0].next_at == stored[1].next_at
+    assert stored[0].rule == stored[1].rule
+    assert stored[2].rule["seed"] == "default/k2"
+    assert stored[3].rule["seed"] == "default/k3"
+    assert [content(event) for event in again] == [content(event) for event in stored]
+    assert builders.ledger_facts(using) == ["scheduled"] * 4
+
+
 def test_a_bulk_meets_the_keys_that_exist_and_stores_the_others(using: str) -> None:
     duly.schedule_event("remind", LATER, key="same")
     duly.schedule_event("remind", LATER, key="moved")

@@ -76,6 +76,7 @@ class Intake:
         # By their identities; a draft keeps the rule, and this the policies, from being
         # forgotten and another taken for it.
         self._timings: dict[int, tuple[Rule, Due, str]] = {}
+        self._recurring: dict[Rule, tuple[Rule, Due, str]] = {}
         self._handlings: dict[int, tuple[Handling, dict[str, Any]]] = {id(DEFAULT): (DEFAULT, {})}
 
     def take_all(self, new_events: Iterable[NewEvent]) -> list[Draft]:
@@ -152,21 +153,26 @@ class Intake:
 
     def _timing(self, new: NewEvent) -> tuple[Rule, Due, str]:
         rule = new.rule
-        # A one-off without terms is what `first_due_of` would give, and often all there is.
-        once = rule.next(EARLIEST) if type(rule) is At and rule.terms is NONE else None
-        if once is not None:
-            first, anchored = once, rule
-        elif _is_spread(rule):
+        if _is_spread(rule):
             # A key keeps its jitter when it is scheduled again.
             by_key = new.key is not None
-            seed = f"{new.service}/{new.key}" if by_key else new_id(self._now).hex
-            first, anchored = first_due_of(rule, self._now, seed)
-            return anchored, first, zones.get_zone(first.zone).fingerprint
+            return self._first(
+                rule, f"{new.service}/{new.key}" if by_key else new_id(self._now).hex
+            )
+        if type(rule) is At:
+            found = self._first(rule, "")
         else:
-            first, anchored = first_due_of(rule, self._now, "")
-        found = (anchored, first, zones.get_zone(first.zone).fingerprint)
+            # Found again by what it says: to ask a recurring rule is what takes time.
+            found = self._recurring.get(rule) or self._first(rule, "")
+            self._recurring[rule] = found
         self._timings[id(rule)] = found
         return found
+
+    def _first(self, rule: Rule, seed: str) -> tuple[Rule, Due, str]:
+        # Of a one-off without terms this is what `first_due_of` would give.
+        once = rule.next(EARLIEST) if type(rule) is At and rule.terms is NONE else None
+        first, anchored = (once, rule) if once else first_due_of(rule, self._now, seed)
+        return anchored, first, zones.get_zone(first.zone).fingerprint
 
 
 def _is_spread(rule: Rule) -> bool:

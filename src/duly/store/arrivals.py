@@ -31,6 +31,8 @@ def schedule(
     if len(drafts) == 1 and (id_ := _insert_one(using, drafts[0], now, actor)):
         notify_after_commit(using, drafts[0].first.at, now, NOTIFY_WITHIN)
         return _stored(using, drafts, [id_], {}, now)
+    if not drafts:
+        return _stored(using, drafts, [], {}, now)
     with transaction.atomic(using):
         existing = conflicts.locked(using, drafts)
         new = [draft for draft in drafts if (draft.service, draft.key) not in existing]
