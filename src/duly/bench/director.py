@@ -1,0 +1,134 @@
+"""Directs the bench: one phase after the other, and the verdict at the end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import django
+
+from duly.bench.plan import Plan, directory
+
+
+def main() -> int:
+    """Run the bench on the database of the plan; gives the exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    django.setup()
+    # Imported here: they need Django's settings.
+    from django.core.management import call_command
+    from django.db import Error as DatabaseError
+
+    from duly.bench import care
+    from duly.conf import config
+
+    plan, using = Plan.read(), config().database
+    try:
+        if not plan.is_ours and (why := _refusal(using)):
+            return _complain(f"{why}; the bench needs a database that is empty and its own", 2)
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+            return _perform(plan, using)
+        finally:
+            if not plan.is_ours:
+                care.empty(using)
+    except DatabaseError as error:
+        instead = "; name an empty database with --database-url" if plan.is_ours else ""
+        return _complain(f"the database refused: {error}{instead}", 1)
+
+
+def _refusal(using: str) -> str:
+    """Say why a database that the user named is not for the bench; "" if it is."""
+    from duly.bench import care
+
+    if used := care.tables_in_use(using):
+        return f"this database is in use: {used[0]} holds rows"
+    if others := care.others_connected(using):
+        return f"this database is in use: {others} other sessions are connected to it"
+    return ""
+
+
+def _perform(plan: Plan, using: str) -> int:
+    from django.db import connections
+
+    from duly.bench import report
+    from duly.bench.promises import promises
+    from duly.civil import zones
+
+    say = _silent if plan.options.json else _say
+    connection = connections[using]
+    database, release = connection.display_name, zones.current().release
+    if connection.vendor == "postgresql":
+        database += f" {str(connection.pg_version)[:-4]}"  # type: ignore[attr-defined]
+    say(report.opening(database, plan.where, release, plan.options.engines, plan.options.seconds))
+    found = _measure(plan, using, say)
+    if plan.options.json:
+        print(json.dumps(report.to_json(found, {"database": database, "tzdata": release})))
+    else:
+        say("\n".join(report.verdict_lines(found)))
+    return 0 if all(one.kept for one in promises(found)) else 1
+
+
+def _measure(plan: Plan, using: str, say: Callable[[str], None]):  # type: ignore[no-untyped-def]
+    from django.db import connections
+
+    from duly.bench import care, limits, phases, report
+    from duly.bench.measurements import Limits, Measurements
+
+    began = time.monotonic()
+    options, line = plan.options, report.line
+    trip = limits.round_trip(using, options.probe_seconds / 2)
+    say(line("round trip", f"{trip * 1000:.2f} ms", "of a statement that does nothing"))
+    commits = limits.commits(using, options.probe_seconds)
+    say(line("commits", f"{commits:,.0f}/s", "of one row, one by one: this database's limit"))
+    ahead, uncertain = limits.clock_ahead(using)
+    stage = phases.Stage(
+        using=using,
+        options=options,
+        directory=directory(),
+        clock_ahead=ahead,
+        uncertain=uncertain,
+    )
+    one = phases.schedule_one_by_one(stage)
+    say(line("schedule", f"{one:,.0f}/s", "one by one, each committed"))
+    bulk, accuracy = phases.check_civil_times(stage)
+    say(line("schedule in bulk", f"{bulk:,.0f}/s", f"{accuracy.checked:,} in one transaction"))
+    burst = phases.fire_burst(stage, options.burst_on(connections[using].vendor))
+    say(report.burst_line(burst))
+    punctual, accuracy = phases.fire_punctually(stage, bulk, accuracy)
+    say(report.punctual_line(punctual))
+    kill = phases.fire_and_kill(stage)
+    say(report.kill_line(kill))
+    return Measurements(
+        limits=Limits(round_trip=trip, commits=commits, scheduled=one, scheduled_in_bulk=bulk),
+        accuracy=accuracy,
+        burst=burst,
+        punctual=punctual,
+        kill=kill,
+        care=care.care(using),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"duly: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
