@@ -93,13 +93,13 @@ def running(store: Store) -> Claim:
 def succeeded(claim: Claim, attempt: int = 1) -> Result:
     """The result of an attempt that went well."""
     decision = Decision(OccurrenceStatus.SUCCEEDED, "succeeded", None, "")
-    return Result(claim.id, claim.event_id, attempt, decision)
+    return Result(claim.id, claim.event_id, claim.due_at, attempt, decision)
 
 
 def retried(claim: Claim, wake_at: datetime, attempt: int = 1) -> Result:
     """The result of an attempt that failed and is tried again."""
     decision = Decision(OccurrenceStatus.PENDING, "retried", wake_at, "ValueError: no")
-    return Result(claim.id, claim.event_id, attempt, decision)
+    return Result(claim.id, claim.event_id, claim.due_at, attempt, decision)
 
 
 def only_occurrence(using: str) -> Occurrence:

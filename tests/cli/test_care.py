@@ -48,7 +48,7 @@ def dead(using: str, due_at: datetime | None = None, **fields: Any) -> Occurrenc
     builders.stored_event(using, at, **fields)
     (claim,) = builders.claim(store, at)
     builders.start(store, [claim], at)
-    store.finish([Result(claim.id, claim.event_id, 1, DIED)], now=at)
+    store.finish([Result(claim.id, claim.event_id, claim.due_at, 1, DIED)], now=at)
     ScheduledEvent.objects.using(using).filter(event_type=EVENT_TYPE).delete()
     return Occurrence.objects.using(using).get(id=claim.id)
 

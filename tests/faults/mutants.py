@@ -31,11 +31,11 @@ class Mutant:
 
 
 FENCE = """
-        WHERE id = g.id AND status = 'running' AND attempt = g.attempt"""
+        WHERE id = g.id AND due_at = g.due_at AND status = 'running' AND attempt = g.attempt"""
 NO_FENCE = """
-        WHERE id = g.id AND status <> 'cancelled'"""
+        WHERE id = g.id AND due_at = g.due_at AND status <> 'cancelled'"""
 CLAIM = """
-        WHERE id = g.id AND status = 'queued' AND attempt = g.attempt
+        WHERE id = g.id AND due_at = g.due_at AND status = 'queued' AND attempt = g.attempt
         FOR UPDATE
     ) AS o
 ), began AS (
@@ -57,7 +57,9 @@ TOLD_FIRST = """
             Succeeded(), attempt.number, attempt.retry, clock.now(store.using), random.random
         )
         claim = attempt.claim
-        result = Result(claim.id, claim.event_id, attempt.number, told)
+        result = Result(
+            claim.id, claim.event_id, claim.due_at, attempt.number, told
+        )
         store.finish([result], now=clock.now(store.using))
         __import__("time").sleep(1.0)"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from duly.models import Occurrence
 from tests.faults.campaign import logs
 from tests.faults.engines import LEASE_SECONDS, EngineProcesses, eventually
 
+AHEAD = timedelta(seconds=0.3)
 # Some of the commits are of claims, one is of the handler's transaction.
 MOMENTS = [
     *(
         f"{name}:{moment}:1"
-        for name in ("start", "handler", "finish")
+        for name in ("claim_due", "start", "handler", "finish")
         for moment in ("before", "after")
     ),
     *(f"commit:{moment}:{number}" for number in range(1, 5) for moment in ("before", "after")),
@@ -52,8 +53,10 @@ def test_an_atomic_effect_happens_once_wherever_its_process_is_killed(
     engines = EngineProcesses(database_url, tmp_path, "tests.faults.campaign.handlers")
     try:
         for moment in MOMENTS:
-            duly.schedule_event("atomic", At.instant(datetime.now(UTC)))
-            doomed = engines.launch({logs.FAILPOINT_VARIABLE: moment})
+            # What is due already begins with its claim; what is not yet, is started later.
+            ahead = AHEAD if moment.startswith("start:") else timedelta(0)
+            doomed = engines.start(**{logs.FAILPOINT_VARIABLE: moment})
+            duly.schedule_event("atomic", At.instant(datetime.now(UTC) + ahead))
             assert doomed.wait(20) == -9, f"it ended before it came to {moment}"
             engines.kill(doomed)
         engines.start()

@@ -105,6 +105,7 @@ def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
     lists: dict[str, list[Any]] = {
         "ids": ids,
         "event_ids": ids,
+        "due_ats": [NOW] * 500,
         "attempts": [1] * 500,
         "statuses": ["succeeded"] * 500,
         "wake_ats": [None] * 500,

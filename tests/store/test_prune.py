@@ -61,7 +61,7 @@ def _result(claim: Claim, status: str) -> Result:
     fact = {"succeeded": "succeeded", "dead": "died", "pending": "retried"}[status]
     wake_at = NOW + 90 * DAY if status == "pending" else None
     decision = Decision(OccurrenceStatus(status), fact, wake_at, "")
-    return Result(claim.id, claim.event_id, 1, decision)
+    return Result(claim.id, claim.event_id, claim.due_at, 1, decision)
 
 
 def sealed(using: str, now: Any = NOW + HOUR) -> None:

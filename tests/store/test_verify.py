@@ -108,6 +108,7 @@ class History:
             Result(
                 claim.id,
                 claim.event_id,
+                claim.due_at,
                 attempt,
                 decide(
                     self.dice.choice(outcomes),

@@ -74,6 +74,9 @@ def _add_common(verb: ArgumentParser) -> None:
 
 
 def _run(verb: ArgumentParser) -> None:
+    verb.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="engines, each in its own process (1)"
+    )
     verb.add_argument("--concurrency", type=int, metavar="N", help="plain handlers at once")
     verb.add_argument("--async-concurrency", type=int, metavar="N", help="async handlers at once")
     for name, meaning in (

@@ -64,6 +64,14 @@ class Attempt:
         """Say whether a newer occurrence of its event waits for it to stop."""
         return self.is_asked_to_stop
 
+    def result(self, outcome: Outcome, now: datetime) -> Result:
+        """Decide what follows from its outcome, to be written if it still holds."""
+        claim, counted = self.claim, self.number - self.claim.forgiven
+        decision = decide(outcome, counted, self.retry, now, random.random)
+        return Result(
+            claim.id, claim.event_id, claim.due_at, self.number, decision, self.is_exclusive
+        )
+
     @property
     def is_exclusive(self) -> bool:
         """Whether others of its event may wait for its end."""
@@ -94,12 +102,8 @@ def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     try:
         with transaction.atomic(store.using):
             attempt.registration.function(occurrence_of(attempt))
-            claim, now = attempt.claim, clock.now(store.using)
-            decision = decide(Succeeded(), attempt.number, attempt.retry, now, random.random)
-            result = Result(
-                claim.id, claim.event_id, attempt.number, decision, attempt.is_exclusive
-            )
-            if not store.finish([result], now=now):
+            now = clock.now(store.using)
+            if not store.finish([attempt.result(Succeeded(), now)], now=now):
                 raise _Fenced
     except _Fenced:
         # Its effects are rolled back; told as a success, to be refused and recorded so.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
-from duly.policy.outcome import Committed, Outcome, decide
+from duly.policy.outcome import Committed, Outcome
 from duly.store.contract import Store
 from duly.store.rows import Result
 from duly.store.statements import own_connections
@@ -111,22 +110,7 @@ class Recorder:
         while not self._stopping.is_set():
             try:
                 now = self._clock.now(self._store.using)
-                results = results or [
-                    Result(
-                        ended.attempt.claim.id,
-                        ended.attempt.claim.event_id,
-                        ended.attempt.number,
-                        decide(
-                            ended.outcome,
-                            ended.attempt.number - ended.attempt.claim.forgiven,
-                            ended.attempt.retry,
-                            now,
-                            random.random,
-                        ),
-                        ended.attempt.is_exclusive,
-                    )
-                    for ended in batch
-                ]
+                results = results or [ended.attempt.result(ended.outcome, now) for ended in batch]
                 written = self._store.finish(results, now=now)
             except Exception as error:
                 connections[self._store.using].close()

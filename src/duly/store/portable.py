@@ -167,11 +167,18 @@ class PortableStore:
             expired = [
                 Expired(*row)
                 for row in lapsed.values_list(
-                    "id", "event_id", "event_type", "attempt", "forgiven", "handling"
+                    "id", "event_id", "due_at", "event_type", "attempt", "forgiven", "handling"
                 )[:limit]
             ]
             results = [
-                Result(row.id, row.event_id, row.attempt, decide(row), is_exclusive(row.handling))
+                Result(
+                    row.id,
+                    row.event_id,
+                    row.due_at,
+                    row.attempt,
+                    decide(row),
+                    is_exclusive(row.handling),
+                )
                 for row in expired
             ]
             written = self._conclude(results, now)

@@ -116,6 +116,7 @@ class PostgresStore(PortableStore):
             "start",
             {
                 "ids": uuids(claim.id for claim in claims),
+                "due_ats": instants(claim.due_at for claim in claims),
                 "attempts": array(str(claim.attempt) for claim in claims),
                 "now": now,
                 "lease_until": lease_until,
@@ -163,6 +164,7 @@ class PostgresStore(PortableStore):
                 "now": now,
                 "ids": uuids(result.id for result in results),
                 "event_ids": uuids(result.event_id for result in results),
+                "due_ats": instants(result.due_at for result in results),
                 "attempts": array(str(result.attempt) for result in results),
                 "statuses": array(decision.status.value for decision in decisions),
                 "wake_ats": instants(decision.wake_at for decision in decisions),

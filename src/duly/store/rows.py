@@ -170,6 +170,7 @@ class Expired:
 
     id: UUID
     event_id: UUID
+    due_at: datetime
     event_type: str
     attempt: int
     forgiven: int
@@ -182,6 +183,7 @@ class Result:
 
     id: UUID
     event_id: UUID
+    due_at: datetime
     attempt: int
     decision: Decision
     exclusive: bool = False

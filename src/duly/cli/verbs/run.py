@@ -7,6 +7,7 @@ import math
 import os
 import queue
 import signal
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from django.db.models import Q
 
 from duly import clock, registry
 from duly.civil import zones
+from duly.cli.processes import Engines, Signals
 from duly.cli.tables import visible
 from duly.conf import Config, config
 from duly.engine.loop import Engine
@@ -31,14 +33,20 @@ from duly.store.portable import NO_HANDLER
 # How often --once asks whether it is done.
 ONCE_SECONDS = 0.1
 INTERRUPTED = 130
+MOST_PROCESSES = 64
 MOST_NAMED = 10
-
-Signals = queue.SimpleQueue[int]
 
 
 def perform(options: Namespace) -> int:
     """Run an engine until SIGTERM or SIGINT; 1 where not all of it could be written down."""
     settings = _overridden(config(), options)
+    count = options.processes
+    if not 1 <= count <= MOST_PROCESSES:
+        raise ConfigurationError(f"--processes must be 1 to {MOST_PROCESSES}, got {count}")
+    if count > 1:
+        each = Namespace(**vars(options) | {"processes": 1})
+        with _signals() as signals:
+            return Engines(each, count, _say_plain).run(signals)
     engine_options = EngineOptions.of(settings)
     engine = Engine(engine_options)
     say = _say_json if options.json else _say
@@ -137,6 +145,10 @@ def _database(using: str) -> str:
     place = settings["HOST"] or "localhost"
     port = f":{settings['PORT']}" if settings["PORT"] else ""
     return f"{connection.display_name} {name} at {place}{port}"
+
+
+def _say_plain(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _say(name: str, facts: dict[str, Any]) -> None:

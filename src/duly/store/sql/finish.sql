@@ -1,21 +1,22 @@
 -- Writes the outcome of every attempt that still runs under its number; tells the ledger of
 -- each, and of the others that they were fenced.
--- Index: primary key. Locks: the rows, in the order of their ids.
+-- Index: primary key; the due instant says in which partition, where there are some.
+-- Locks: the rows, in the order of their ids.
 -- The lateral look: see start.sql.
 WITH given AS (
     SELECT *
     FROM unnest(
         %(ids)s::uuid[], %(event_ids)s::uuid[], %(attempts)s::int[], %(statuses)s::text[],
         %(wake_ats)s::timestamptz[], %(errors)s::text[], %(facts)s::text[], %(datas)s::jsonb[],
-        %(forgiven)s::int[]
-    ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven)
+        %(forgiven)s::int[], %(due_ats)s::timestamptz[]
+    ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven, due_at)
     ORDER BY id
 ), held AS (
     SELECT g.id, g.attempt
     FROM given g CROSS JOIN LATERAL (
         SELECT id
         FROM duly_occurrence
-        WHERE id = g.id AND status = 'running' AND attempt = g.attempt
+        WHERE id = g.id AND due_at = g.due_at AND status = 'running' AND attempt = g.attempt
         FOR UPDATE
     ) AS o
 ), written AS (
@@ -24,7 +25,7 @@ WITH given AS (
         forgiven = o.forgiven + g.forgiven,
         finished_at = CASE WHEN g.wake_at IS NULL THEN %(now)s::timestamptz END
     FROM given g JOIN held h ON h.id = g.id AND h.attempt = g.attempt
-    WHERE o.id = g.id
+    WHERE o.id = g.id AND o.due_at = g.due_at
     RETURNING o.id, o.attempt
 ), told AS (
     INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
