@@ -30,10 +30,12 @@ from duly.testing.servers import (
     postgres_for_tests,
     redis_for_tests,
 )
+from tests import partitioned
 from tests.settings import DATABASE_ALIASES
 
 # How long the clean-up waits for a lock that a test forgot to give back.
 LOCK_WAIT = "10s"
+PARTITIONED = "partitioned"
 SERVERS = pytest.StashKey[ExitStack]()
 
 
@@ -65,7 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if parameters.get("database") == "postgres" or "crashable_postgres" in fixtures:
+        if (
+            parameters.get("database") in ("postgres", PARTITIONED)
+            or "crashable_postgres" in fixtures
+        ):
             item.add_marker("postgres")
         if "redis_url" in fixtures:
             item.add_marker("redis")
@@ -86,18 +91,63 @@ def django_db_setup(
         teardown_databases(created, verbosity=0)
 
 
-@pytest.fixture(params=list(DATABASE_ALIASES))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses `database` on each; on partitioned tables too, where it asks for that."""
+    if "database" in metafunc.fixturenames:
+        names = list(DATABASE_ALIASES)
+        if metafunc.definition.get_closest_marker("only_postgres"):
+            names = ["postgres"]
+        if metafunc.definition.get_closest_marker("also_partitioned"):
+            names.append(PARTITIONED)
+        metafunc.parametrize("database", names, indirect=True)
+
+
+@pytest.fixture
 def database(
     request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[str]:
     """Run the test on each database; gives the alias. The tables of duly are empty before."""
-    alias = DATABASE_ALIASES[request.param]
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), ExitStack() as stack:
+        if request.param == PARTITIONED:
+            copy = request.getfixturevalue("partitioned_copy")
+            stack.enter_context(partitioned.in_place_of(copy))
+            partitioned.divide()
+        alias = DATABASE_ALIASES.get(request.param, partitioned.ALIAS)
         try:
             yield alias
         finally:
             _empty(alias)
             connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def partitioned_copy(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Give the name of a PostgreSQL database whose tables are partitioned."""
+    with django_db_blocker.unblock():
+        _end_other_sessions(partitioned.ALIAS)
+        copy = partitioned.create()
+    yield copy
+    with django_db_blocker.unblock():
+        partitioned.drop(copy)
+
+
+@pytest.fixture
+def flat_copy(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Give a test a PostgreSQL database that it may change for good; its alias is "postgres"."""
+    with django_db_blocker.unblock():
+        _end_other_sessions(partitioned.ALIAS)
+        copy = partitioned.create("flat")
+        try:
+            with partitioned.in_place_of(copy):
+                yield copy
+        finally:
+            partitioned.drop(copy)
+
+
+@pytest.fixture
+def is_partitioned(request: pytest.FixtureRequest) -> bool:
+    """Say whether the test runs on partitioned tables."""
+    return bool(request.node.callspec.params["database"] == PARTITIONED)
 
 
 @pytest.fixture

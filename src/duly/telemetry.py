@@ -20,6 +20,8 @@
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
+| month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
+| partitions.made | names | the partitions of months to come were made |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
@@ -43,6 +45,7 @@ _WARNINGS = frozenset(
         "clock.jumped",
         "clock.settled",
         "listener.faulted",
+        "month.kept",
         "occurrences.parked",
         "tzdata.outdated",
     }

@@ -16,6 +16,7 @@ import duly
 from duly import At, Every, Retry
 from duly import clock as clocks
 from duly.clock import DatabaseClock
+from duly.engine.floor import FULL_LOOK_SECONDS
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from tests import builders
 from tests.engine.conftest import Signals
@@ -415,3 +416,37 @@ def test_an_event_scheduled_right_after_another_is_noticed_as_well(
     duly.schedule_event("remind", soon())
 
     signals.wait("occurrences.recorded", seconds=2)
+
+
+def test_what_there_is_no_slot_for_is_left_to_other_engines(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    release = threading.Event()
+    handle("slow", lambda occurrence: release.wait(10))
+    for _ in range(5):
+        duly.schedule_event("slow", soon(-60))
+
+    start_engine(concurrency=2)
+    signals.wait("occurrences.started", 2)
+    start_engine(concurrency=2)
+    signals.wait("occurrences.started", 4)
+
+    assert Occurrence.objects.using(using).count() == 4
+    release.set()
+    signals.wait("occurrences.recorded", 5)
+
+
+def test_an_event_scheduled_long_after_its_own_instant_is_noticed_at_once(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    fired: list[datetime] = []
+    handle("remind", lambda occurrence: fired.append(datetime.now(UTC)))
+    start_engine(poll_seconds=30.0)
+    duly.schedule_event("remind", soon())
+    signals.wait("occurrences.recorded", 1)
+
+    scheduled = datetime.now(UTC)
+    duly.schedule_event("remind", soon(-86_400))
+    signals.wait("occurrences.recorded", 2)
+
+    assert fired[1] - scheduled < timedelta(seconds=FULL_LOOK_SECONDS)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from duly.engine import prune as engine_prune
 from duly.models import LedgerEntry, Occurrence
-from duly.store import seals, stamps
+from duly.store import partitioning, seals, stamps
 from duly.store.backends import open_store
 from tests import builders
 from tests.engine.conftest import Signals
@@ -69,3 +71,36 @@ def test_an_engine_that_is_told_no_retention_deletes_nothing(
 
     assert Occurrence.objects.using(using).exists()
     assert stamps.read(using, stamps.PRUNED) is None
+
+
+def test_an_engine_makes_the_partitions_of_the_months_to_come(
+    flat_copy: str, using: str, settings: Any, start_engine: Start, signals: Signals
+) -> None:
+    if using != "postgres":
+        pytest.skip("only PostgreSQL has partitions")
+    settings.DULY = {"DATABASE": "postgres", "STRICT": False}
+    now = datetime.now(UTC)
+    partitioning.divide("postgres", now - 31 * DAY)
+
+    start_engine()
+
+    made = signals.wait("partitions.made")["names"]
+    assert {name.rpartition("_20")[0] for name in made} == {"duly_occurrence", "duly_ledgerentry"}
+
+
+def test_history_is_dropped_by_the_month_where_there_are_months(
+    flat_copy: str, using: str, settings: Any, start_engine: Start, signals: Signals
+) -> None:
+    if using != "postgres":
+        pytest.skip("only PostgreSQL has partitions")
+    settings.DULY = {"DATABASE": "postgres", "STRICT": False}
+    now = datetime.now(UTC)
+    partitioning.divide("postgres", now - 100 * DAY)
+    ended("postgres", now - 100 * DAY)
+    while seals.seal("postgres", now):
+        pass
+
+    start_engine(retention=40 * DAY)
+
+    told = signals.wait("history.pruned")
+    assert told == {"occurrences": 1, "events": 1, "entries": 3}

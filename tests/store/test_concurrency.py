@@ -20,6 +20,7 @@ from duly.store.backends import open_store
 from tests import builders
 from tests.builders import NOW
 
+pytestmark = pytest.mark.also_partitioned
 EVENTS = 200
 CLAIMANTS = 6
 

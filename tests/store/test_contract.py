@@ -18,6 +18,7 @@ from duly.store.contract import Store
 from tests import builders
 from tests.builders import HOLDER, LEASE, NOW, OTHER_HOLDER
 
+pytestmark = pytest.mark.also_partitioned
 SECOND = timedelta(seconds=1)
 
 

@@ -16,6 +16,7 @@ from duly.store.rows import Advance, Rederived, StaleEvent, ZoneInUse
 from tests import builders
 from tests.builders import NOW, stored_event
 
+pytestmark = pytest.mark.also_partitioned
 HOUR = timedelta(hours=1)
 OLD = ZoneInUse("UTC", "old")
 

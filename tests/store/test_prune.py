@@ -19,16 +19,17 @@ from duly.engine.plan import advance
 from duly.models import LedgerEntry, LedgerSeal, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
-from duly.store import prune, seals
+from duly.store import partitions, prune, retention, seals
 from duly.store.backends import open_store
 from duly.store.contract import Store
-from duly.store.prune import Pruned, Pruner, total
+from duly.store.prune import Pruned, Pruner, Terms, total
 from duly.store.rows import Claim, Result
 from duly.testing.manual_clock import ManualClock
 from tests import builders
 from tests.builders import NOW
 from tests.store.test_verify import History, disagreements
 
+pytestmark = pytest.mark.also_partitioned
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
@@ -71,7 +72,11 @@ def sealed(using: str, now: Any = NOW + HOUR) -> None:
 
 def pruned(using: str, before: Any = NOW + DAY, **options: Any) -> Pruned:
     dry_run = options.pop("dry_run", False)
-    return total(Pruner(using, before, **options).batches(before, actor="test", dry_run=dry_run))
+    page = options.pop("page", 0)
+    terms = Terms(before, **options)
+    if page:
+        return total(Pruner(using, terms, page=page).batches(before, actor="test"))
+    return total(retention.prune(using, terms, before, actor="test", dry_run=dry_run))
 
 
 def left(using: str) -> tuple[int, int]:
@@ -97,10 +102,12 @@ def test_an_event_that_is_over_goes_with_all_that_is_known_of_it(store: Store) -
     assert pruned(store.using) == Pruned(occurrences=1, events=1, entries=3)
 
     assert left(store.using) == (0, 0)
-    (told,) = LedgerEntry.objects.using(store.using).all()
-    assert (told.fact, told.event_id, told.actor) == ("pruned", prune.THE_LEDGER, "test")
-    assert told.data is not None
-    assert told.data["occurrences"] == 1
+    # One for each step: by the month, occurrences, events and entries go one after the other.
+    told = list(LedgerEntry.objects.using(store.using).all())
+    assert {(one.fact, one.event_id, one.actor) for one in told} == {
+        ("pruned", prune.THE_LEDGER, "test")
+    }
+    assert sum(one.data["occurrences"] for one in told if one.data) == 1
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "pending", "dead"])
@@ -158,10 +165,14 @@ def test_a_recurring_event_keeps_the_occurrence_that_its_state_comes_from(store:
     assert disagreements(store.using) == []
 
 
-def test_what_is_not_sealed_yet_stays(store: Store) -> None:
+def test_what_is_not_sealed_yet_stays(store: Store, is_partitioned: bool) -> None:
     ended(store)
 
-    assert pruned(store.using) == Pruned()
+    # By the month, the ledger goes for itself.
+    gone = Pruned(occurrences=1, events=1) if is_partitioned else Pruned()
+    assert pruned(store.using) == gone
+    assert LedgerEntry.objects.using(store.using).exclude(fact="pruned").count() == 3
+    assert disagreements(store.using) == []
 
 
 def test_a_dry_run_says_the_same_and_deletes_nothing(store: Store) -> None:
@@ -233,10 +244,11 @@ def test_a_batch_that_breaks_off_leaves_everything_as_it_was(
     ended(store)
     sealed(store.using)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the process was killed here")
 
     monkeypatch.setattr(Pruner, "_tell", broken)
+    monkeypatch.setattr("duly.store.drop_occurrences.tell", broken)
     with pytest.raises(RuntimeError):
         pruned(store.using)
 
@@ -278,7 +290,10 @@ def test_small_pages_delete_the_same(store: Store) -> None:
     assert pruned(store.using, page=2) == Pruned(occurrences=5, events=5, entries=15)
 
 
-def test_what_somebody_else_has_locked_stays_for_now(store: Store) -> None:
+def test_what_somebody_else_has_locked_stays_for_now(
+    store: Store, is_partitioned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "TRIES", 1)
     if connections[store.using].vendor == "sqlite":
         pytest.skip("SQLite has no row locks: writers exclude each other")
     taken, free = ended(store), ended(store)
@@ -286,9 +301,10 @@ def test_what_somebody_else_has_locked_stays_for_now(store: Store) -> None:
     with transaction.atomic(store.using):
         list(Occurrence.objects.using(store.using).filter(id=taken.id).select_for_update())
         with another_connection(store.using):
-            assert pruned(store.using).occurrences == 1
+            # A month goes as a whole, or not yet.
+            assert pruned(store.using).occurrences == (0 if is_partitioned else 1)
 
-    assert not Occurrence.objects.using(store.using).filter(id=free.id).exists()
+    assert Occurrence.objects.using(store.using).filter(id=free.id).exists() == is_partitioned
     assert Occurrence.objects.using(store.using).filter(id=taken.id).exists()
 
 
@@ -312,3 +328,21 @@ def test_after_any_history_what_is_left_folds_and_verifies(using: str, chunk: in
         manual = clock.current()
         assert isinstance(manual, ManualClock)
         manual.move(history.now - manual.now(using))
+
+
+def test_what_was_sealed_long_after_it_was_written_is_pruned_with_its_facts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "LARGEST_RANGE", 2)
+    duly.schedule_event("remind", duly.Every(HOUR, anchor=NOW))
+    for number in range(1, 9):
+        now = NOW + number * HOUR
+        (claim,) = builders.claim(store, now, advance=partial(advance, now=now))
+        builders.start(store, [claim], now)
+        store.finish([_result(claim, "succeeded")], now=now)
+    sealed(store.using, NOW + 5 * DAY)
+
+    pruned(store.using, NOW + 2 * DAY)
+
+    assert disagreements(store.using) == []
+    assert list(seals.verify_seals(store.using)) == []

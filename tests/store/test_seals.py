@@ -11,6 +11,7 @@ import pytest
 from duly.models import LedgerEntry, LedgerSeal
 from duly.store import facts, seals
 
+pytestmark = pytest.mark.also_partitioned
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 EVENT = UUID("00000000-0000-4000-8000-000000000001")
 SECOND = timedelta(seconds=1)

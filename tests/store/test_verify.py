@@ -26,6 +26,7 @@ from duly.store.verify import Verified, verify
 from tests import builders
 from tests.builders import HOLDER, NOW
 
+pytestmark = pytest.mark.also_partitioned
 MINUTE = timedelta(minutes=1)
 RETRY = Retry(attempts=2, base=MINUTE, cap=MINUTE)
 

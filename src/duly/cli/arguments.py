@@ -37,6 +37,11 @@ Measures on a database of its own: one that it creates beside the configured one
 server or in the same folder, and drops at the end, or the empty one that --database-url names.
 Nothing in your database is read or changed. 0 only if all five promises were kept, else 1."""
 
+PARTITION = """\
+What is there stays where it is, as the partition of the past, until the month ends; each
+month after it has its own, and engines make those to come. `duly prune` then drops months.
+Engines wait while PostgreSQL reads both tables once."""
+
 ON_CONFLICT = ("replace", "keep", "raise")
 ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
@@ -230,6 +235,10 @@ def _prune(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
 
+def _partition(verb: ArgumentParser) -> None:
+    _add_dry_run(verb)
+
+
 def _convert(verb: ArgumentParser) -> None:
     verb.add_argument(
         "moment", metavar="TIME", help="civil time with --tz, or ISO 8601 with offset"
@@ -319,6 +328,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "ledger": ("show the life of an event, or verify all of it", "", _ledger),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
+    "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -1,4 +1,7 @@
-"""Prune: a thread that deletes what ended long ago, and leaves the database alone in between."""
+"""Prune: a thread that deletes what ended long ago, and leaves the database alone in between.
+
+On a partitioned database it also makes the partitions of the months to come.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connections
 
 from duly.clock import Clock
-from duly.store import prune, stamps
+from duly.store import partitions, prune, retention, stamps
 from duly.telemetry import emit
 
 CHECK_SECONDS = 600.0
@@ -29,36 +32,45 @@ class PruneWatch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-pruner", daemon=True)
 
+        self._has_duty = retention is not None or connections[using].vendor == "postgresql"
+
     def start(self) -> None:
-        if self._retention is not None:
+        if self._has_duty:
             self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._retention is not None:
+        if self._has_duty:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
         wait = SHORTEST_REST_SECONDS
         while not self._stopping.wait(wait):
-            try:
-                self._turn(self._clock.now(self._using))
-            except Exception as error:
-                emit("engine.faulted", part="prune", error=repr(error), wait_seconds=CHECK_SECONDS)
-            finally:
-                connections.close_all()
+            # Each for itself: where the months to come cannot be made, history still goes.
+            for part, duty in (("partitions", self._make_months), ("prune", self._prune)):
+                try:
+                    duty(self._clock.now(self._using))
+                except Exception as error:
+                    emit("engine.faulted", part=part, error=repr(error), wait_seconds=CHECK_SECONDS)
+                finally:
+                    connections.close_all()
             wait = CHECK_SECONDS
 
-    def _turn(self, now: datetime) -> None:
-        assert self._retention is not None
+    def _make_months(self, now: datetime) -> None:
+        if made := partitions.make_ahead(self._using, now):
+            emit("partitions.made", names=made)
+
+    def _prune(self, now: datetime) -> None:
+        if self._retention is None:
+            return
         last = stamps.read(self._using, stamps.PRUNED)
         if last is not None and now - datetime.fromisoformat(last["at"]) < EVERY:
             return
         stamps.write(self._using, stamps.PRUNED, {"at": now.isoformat()}, now)
-        pruner = prune.Pruner(self._using, now - self._retention)
+        terms = prune.Terms(now - self._retention)
         done = prune.Pruned()
         begun = self._clock.monotonic()
-        for pruned in pruner.batches(now, actor="engine"):
+        for pruned in retention.prune(self._using, terms, now, actor="engine"):
             done += pruned
             took = self._clock.monotonic() - begun
             if self._stopping.wait(max(SHORTEST_REST_SECONDS, REST * took)):

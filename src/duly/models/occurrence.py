@@ -18,7 +18,10 @@ class Occurrence(models.Model):
     """One due instant of an event: its identity is (event, due_at), which never moves."""
 
     id = models.UUIDField(primary_key=True)
-    event = models.ForeignKey(ScheduledEvent, models.PROTECT, related_name="occurrences")
+    # No index of its own: that of (event, due_at) finds the occurrences of an event as well.
+    event = models.ForeignKey(
+        ScheduledEvent, models.PROTECT, related_name="occurrences", db_index=False
+    )
     # What to do is copied at birth: a later edit of the event is about its later
     # occurrences, and must not change one that is already being tried.
     service = models.CharField(max_length=100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from duly.policy.states import EventStatus, OccurrenceStatus
@@ -42,6 +43,7 @@ class Fact(NamedTuple):
     """Its id; None for a fact about the event."""
     attempt: int | None
     data: Mapping[str, Any]
+    at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +52,8 @@ class OccurrenceState:
 
     status: str
     attempt: int = 0
+    at: datetime | None = None
+    """When it came to that."""
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ def fold(facts: Iterable[Fact]) -> EventState:
             _event(state, fact)
         if fact.occurrence is not None and fact.fact in _OCCURRENCE:
             found = state.occurrences.setdefault(fact.occurrence, OccurrenceState(WAITING))
-            found.status = _OCCURRENCE[fact.fact]
+            found.status, found.at = _OCCURRENCE[fact.fact], fact.at
             if fact.fact == "started" and fact.attempt is not None:
                 found.attempt = fact.attempt
     return state

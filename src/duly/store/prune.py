@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
@@ -25,8 +25,10 @@ PAGE = 500
 LATE_RESULTS = timedelta(hours=1)
 THE_LEDGER = UUID(int=0)
 """The event id of facts about the ledger itself."""
-_ENDED = (EventStatus.FINISHED, EventStatus.CANCELLED)
+ENDED = (EventStatus.FINISHED, EventStatus.CANCELLED)
 _CHUNK = 500
+# Says in the ledger that the entries of what was pruned stay until their month is dropped.
+LEAVES_ENTRIES = "leaves_entries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,33 @@ class Pruned:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What goes, and what stays.
+
+    before: occurrences that ended then or later stay, and so does all that is alive.
+    dead: whether dead occurrences go as well, which wait for a person.
+    """
+
+    before: datetime
+    dead: bool = False
+
+    @property
+    def goes(self) -> list[str]:
+        """The statuses of occurrences that go."""
+        also = [OccurrenceStatus.DEAD] if self.dead else []
+        ended = (OccurrenceStatus.SUCCEEDED, OccurrenceStatus.SKIPPED, OccurrenceStatus.CANCELLED)
+        return [str(status) for status in (*ended, *also)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rows are deleted one by one; the others go with their months."""
+
+    occurrences: Q = field(default_factory=Q)
+    entries: Q = field(default_factory=Q)
+
+
 @dataclass(slots=True)
 class _Doomed:
     """What a batch is about to delete."""
@@ -56,35 +85,29 @@ class _Doomed:
 class Pruner:
     """Deletes what ended before an instant.
 
-    before: occurrences that ended then or later stay, and so does all that is alive.
-    dead: whether dead occurrences go as well, which wait for a person.
-
     Goes through the tables by their primary keys, which sort by time, so that it needs no
     index of its own. Each batch is one transaction, and locks nothing that an engine wants.
     """
 
     def __init__(
-        self, using: str, before: datetime, *, dead: bool = False, page: int = PAGE
+        self, using: str, terms: Terms, *, page: int = PAGE, scope: Scope | None = None
     ) -> None:
         self._using = using
-        self._before = before
+        self._terms = terms
+        self._before = terms.before
         self._page = page
-        self._goes = [
-            OccurrenceStatus.SUCCEEDED,
-            OccurrenceStatus.SKIPPED,
-            OccurrenceStatus.CANCELLED,
-            *([OccurrenceStatus.DEAD] if dead else []),
-        ]
+        self._goes = terms.goes
+        self._scope = scope or Scope()
 
     def batches(self, now: datetime, *, actor: str, dry_run: bool = False) -> Iterator[Pruned]:
         """Delete page by page; gives what went with each, which may be nothing."""
-        for rows in _pages(self._occurrences(), self._before, self._page):
+        for rows in _pages(self._in_scope(), self._before, self._page):
             ids = [id_ for id_, status, ended in rows if self._is_old(status, ended)]
             yield self._batch(ids, [], now, actor, dry_run) if ids else Pruned()
         # Those that never had an occurrence, or lost their last one in another batch.
         for events in _pages(self._events(), self._before, self._page):
             ids = [
-                id_ for id_, status, at in events if status in _ENDED and at and at < self._before
+                id_ for id_, status, at in events if status in ENDED and at and at < self._before
             ]
             yield self._batch([], ids, now, actor, dry_run) if ids else Pruned()
 
@@ -115,7 +138,8 @@ class Pruner:
             for chunk in _chunks(doomed.occurrences):
                 Occurrence.objects.using(self._using).filter(id__in=chunk).delete()
             for chunk in _chunks(doomed.events):
-                ScheduledEvent.objects.using(self._using).filter(id__in=chunk).delete()
+                # Not `delete()`: it would read each event, and look for what hangs on it, again.
+                ScheduledEvent.objects.filter(id__in=chunk)._raw_delete(self._using)
             self._tell(pruned, now, actor)
         return pruned
 
@@ -128,7 +152,7 @@ class Pruner:
         ended = (
             self._events()
             .filter(id__in=event_ids or set(found.values()))
-            .filter(status__in=_ENDED, updated_at__lt=self._before)
+            .filter(status__in=ENDED, updated_at__lt=self._before)
         )
         events = set(self._locked(ended).values_list("id", flat=True))
         others = self._occurrences().filter(event_id__in=events).exclude(id__in=found)
@@ -148,7 +172,7 @@ class Pruner:
 
     def _entries(self, doomed: _Doomed) -> list[seals.Row]:
         """Read the ledger entries of what goes."""
-        ledger = LedgerEntry.objects.using(self._using)
+        ledger = LedgerEntry.objects.using(self._using).filter(self._scope.entries)
         rows = list(ledger.filter(event_id__in=doomed.events).values_list(*seals.COLUMNS))
         born = Occurrence.objects.using(self._using).filter(id__in=doomed.occurrences)
         kept = born.exclude(event_id__in=doomed.events)
@@ -169,19 +193,30 @@ class Pruner:
         """Bound ledger ids by time, so that the long history of one event is not all read."""
         ranges = LedgerSeal.objects.using(self._using)
         low = ranges.filter(at__lt=since).order_by("-first").values_list("last", flat=True).first()
-        later = ranges.filter(at__gt=until + LATE_RESULTS).order_by("first")
-        high = later.values_list("last", flat=True).first()
+        high = self._first_after(until + LATE_RESULTS)
         bound = Q() if low is None else Q(id__gt=low)
-        return bound if high is None else bound & Q(id__lte=high)
+        return bound if high is None else bound & Q(id__lt=high)
+
+    def _first_after(self, at: datetime) -> int | None:
+        """Find an id, soon after an instant, before which everything until then was written."""
+        later = LedgerSeal.objects.using(self._using).filter(at__gt=at).order_by("first")
+        firsts = later.values_list("first", flat=True)
+        entries = LedgerEntry.objects.using(self._using).order_by("id").values_list("at", flat=True)
+        # The first will do, unless what it covers had waited long to be sealed.
+        place = 0
+        while found := list(firsts[place : place + 1]):
+            written = entries.filter(id__gte=found[0]).first()
+            if written is not None and written > at:
+                return found[0]
+            place = 2 * place + 1
+        return None
 
     def _tell(self, pruned: Pruned, now: datetime, actor: str) -> None:
-        data = {
-            "before": self._before.isoformat(),
-            "occurrences": pruned.occurrences,
-            "events": pruned.events,
-            "entries": pruned.entries,
-        }
-        facts.entry(facts.PRUNED, now, THE_LEDGER, actor=actor, data=data).save(using=self._using)
+        more = {LEAVES_ENTRIES: True} if self._scope.entries else {}
+        tell(self._using, self._terms, pruned, now, actor, **more)
+
+    def _in_scope(self) -> QuerySet[Occurrence, Occurrence]:
+        return self._occurrences().filter(self._scope.occurrences)
 
     def _occurrences(self) -> QuerySet[Occurrence, Occurrence]:
         return Occurrence.objects.using(self._using)
@@ -192,6 +227,20 @@ class Pruner:
     def _locked(self, rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         skips = connections[self._using].features.has_select_for_update_skip_locked
         return rows.order_by("id").select_for_update(skip_locked=skips)
+
+
+def tell(
+    using: str, terms: Terms, pruned: Pruned, now: datetime, actor: str, **more: object
+) -> None:
+    """Record what went, in the ledger of the ledger."""
+    data = {
+        "before": terms.before.isoformat(),
+        "dead": terms.dead,
+        "occurrences": pruned.occurrences,
+        "events": pruned.events,
+        "entries": pruned.entries,
+    }
+    facts.entry(facts.PRUNED, now, THE_LEDGER, actor=actor, data=data | more).save(using=using)
 
 
 def total(batches: Iterable[Pruned]) -> Pruned:

@@ -56,7 +56,7 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
         rows=len(rows),
         gaps=_gaps(start, last, [row[0] for row in rows]),
         late=[row[0] for row in late],
-        total=f"{_sum([*late, *rows]):x}",
+        total=f"{digests([*late, *rows]):x}",
     )
     found.digest = _chained(before.digest if before else _NOTHING, found)
     try:
@@ -80,7 +80,7 @@ def verify_seals(using: str) -> Iterator[str]:
         yield from _compared(
             one, {row[0] for row in rows}, len(one.late) - len(late), covered_later
         )
-        total = (_sum([*late, *rows]) + int(one.pruned_total, 16)) % _MODULUS
+        total = (digests([*late, *rows]) + int(one.pruned_total, 16)) % _MODULUS
         if f"{total:x}" != one.total:
             yield f"seal {one.id}: rows {one.first} to {one.last} are not as they were sealed"
         if _chained(before, one) != one.digest:
@@ -100,7 +100,7 @@ def covering(using: str, ids: Sequence[int]) -> dict[int, int]:
         firsts = [first for first, *_ in ranges]
         for id_ in wanted:
             place = bisect_right(firsts, id_) - 1
-            if place >= 0 and id_ <= ranges[place][1] and not _is_in(ranges[place][3], id_):
+            if place >= 0 and id_ <= ranges[place][1] and not is_in(ranges[place][3], id_):
                 found[id_] = ranges[place][2]
     return found | {id_: late[id_] for id_ in ids if id_ in late}
 
@@ -113,9 +113,15 @@ def forget(using: str, rows: Iterable[Row], covered: Mapping[int, int]) -> None:
     # In the order of their ids: two who prune must not wait for each other.
     seals = LedgerSeal.objects.using(using).filter(id__in=gone).order_by("id")
     for one in seals.select_for_update():
-        total = (int(one.pruned_total, 16) + _sum(gone[one.id])) % _MODULUS
-        one.pruned_total, one.pruned = f"{total:x}", one.pruned + len(gone[one.id])
+        take_from(one, len(gone[one.id]), digests(gone[one.id]))
         one.save(using=using, update_fields=("pruned_total", "pruned"))
+
+
+def take_from(one: LedgerSeal, count: int, gone: int | None) -> None:
+    """Add rows to what is pruned of a seal: their digests' sum, or None for all that was left."""
+    total = None if gone is None else (int(one.pruned_total, 16) + gone) % _MODULUS
+    one.pruned_total = one.total if total is None else f"{total:x}"
+    one.pruned += count
 
 
 def late_seals(using: str) -> dict[int, int]:
@@ -130,7 +136,7 @@ def _compared(
     missing = [
         id_
         for id_ in range(one.first, one.last + 1)
-        if id_ not in there and id_ not in covered_later and not _is_in(one.gaps, id_)
+        if id_ not in there and id_ not in covered_later and not is_in(one.gaps, id_)
     ]
     if len(missing) + late_gone > one.pruned:
         if one.pruned:
@@ -138,7 +144,7 @@ def _compared(
             yield f"seal {one.id}: {gone} rows are gone, and {one.pruned} were pruned"
         else:
             yield f"seal {one.id}: row {[*missing, *one.late][0]} is gone, of {len(missing)}"
-    if inserted := sorted(id_ for id_ in there if _is_in(one.gaps, id_)):
+    if inserted := sorted(id_ for id_ in there if is_in(one.gaps, id_)):
         yield f"seal {one.id}: row {inserted[0]} was not there, of {len(inserted)}"
 
 
@@ -178,13 +184,14 @@ def _gaps(first: int, last: int, ids: Iterable[int]) -> list[list[int]]:
     return gaps
 
 
-def _is_in(gaps: Sequence[Sequence[int]], id_: int) -> bool:
+def is_in(gaps: Sequence[Sequence[int]], id_: int) -> bool:
     """Say whether an id is in one of some ascending pairs."""
     place = bisect_right(gaps, id_, key=lambda pair: pair[0]) - 1
     return place >= 0 and id_ <= gaps[place][1]
 
 
-def _sum(rows: Iterable[Row]) -> int:
+def digests(rows: Iterable[Row]) -> int:
+    """Add up the digests of rows."""
     return sum(map(_row_digest, rows)) % _MODULUS
 
 

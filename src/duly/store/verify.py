@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,12 @@ from django.db import connections, transaction
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.fold import WAITING, EventState, Fact, fold
 from duly.policy.states import OccurrenceStatus
+from duly.store.facts import PRUNED
+from duly.store.prune import LEAVES_ENTRIES, THE_LEDGER, Terms
 
 PAGE = 500
+Pruned = dict[str, datetime]
+"""For each status, before when occurrences that ended in it may be gone."""
 _WAITING = (OccurrenceStatus.QUEUED, OccurrenceStatus.PENDING)
 
 
@@ -66,21 +71,22 @@ def _compared(
     ids = [event_id for event_id, _, _ in events]
     facts: dict[UUID, list[Fact]] = defaultdict(list)
     entries = LedgerEntry.objects.using(using).filter(event_id__in=ids).order_by("event_id", "id")
-    for event_id, fact, occurrence, attempt, data in entries.values_list(
-        "event_id", "fact", "occurrence_id", "attempt", "data"
+    for event_id, fact, occurrence, attempt, data, at in entries.values_list(
+        "event_id", "fact", "occurrence_id", "attempt", "data", "at"
     ):
-        facts[event_id].append(Fact(fact, occurrence, attempt, data or {}))
+        facts[event_id].append(Fact(fact, occurrence, attempt, data or {}, at))
         count.entries += 1
     occurrences: dict[UUID, list[tuple[UUID, str, int]]] = defaultdict(list)
     rows = Occurrence.objects.using(using).filter(event_id__in=ids)
     for event_id, id_, status, attempt in rows.values_list("event_id", "id", "status", "attempt"):
         occurrences[event_id].append((id_, status, attempt))
         count.occurrences += 1
+    pruned = _pruned(using)
     for event_id, status, next_at in events:
         count.events += 1
         state = fold(facts[event_id])
         yield from _event(event_id, status, next_at, state)
-        yield from _occurrences(event_id, occurrences[event_id], state)
+        yield from _occurrences(event_id, occurrences[event_id], state, pruned)
 
 
 def _event(event_id: UUID, status: str, next_at: Any, state: EventState) -> Iterator[Disagreement]:
@@ -91,7 +97,7 @@ def _event(event_id: UUID, status: str, next_at: Any, state: EventState) -> Iter
 
 
 def _occurrences(
-    event_id: UUID, rows: Sequence[tuple[UUID, str, int]], state: EventState
+    event_id: UUID, rows: Sequence[tuple[UUID, str, int]], state: EventState, pruned: Pruned
 ) -> Iterator[Disagreement]:
     known = dict(state.occurrences)
     for id_, status, attempt in rows:
@@ -102,8 +108,25 @@ def _occurrences(
         elif (found.status, found.attempt) != (table, attempt):
             said = f"{found.status}, attempt {found.attempt}"
             yield Disagreement(event_id, f"occurrence {id_}", said, f"{table}, attempt {attempt}")
-    for id_ in known:
+    for id_, left in known.items():
+        if left.at is not None and left.at < pruned.get(left.status, left.at):
+            continue
         yield Disagreement(event_id, f"occurrence {id_}", "that it was there", "gone")
+
+
+def _pruned(using: str) -> Pruned:
+    """Read what the ledger says of months that were dropped before their entries.
+
+    What ended before then may be gone; of its entries, some may be too.
+    """
+    found: dict[str, datetime] = {}
+    told = LedgerEntry.objects.using(using).filter(event_id=THE_LEDGER, fact=PRUNED)
+    for data in told.filter(data__has_key=LEAVES_ENTRIES).values_list("data", flat=True):
+        assert data is not None
+        before = datetime.fromisoformat(data["before"])
+        for status in Terms(before, data["dead"]).goes:
+            found[status] = max(before, found.get(status, before))
+    return found
 
 
 @contextmanager

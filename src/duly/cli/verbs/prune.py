@@ -11,7 +11,8 @@ from duly import clock
 from duly.cli.rules import read_span
 from duly.conf import config
 from duly.errors import InvalidEvent
-from duly.store.prune import Pruner, total
+from duly.store import retention
+from duly.store.prune import Terms, total
 from duly.store.seals import seal
 
 # What ended within a day may not be sealed yet, and `duly slo` looks at it.
@@ -26,8 +27,8 @@ def perform(options: Namespace) -> int:
     if not options.dry_run:
         while seal(using, now):
             pass
-    pruner = Pruner(using, now - age, dead=options.dead)
-    done = total(pruner.batches(now, actor="prune", dry_run=options.dry_run))
+    terms = Terms(now - age, options.dead)
+    done = total(retention.prune(using, terms, now, actor="prune", dry_run=options.dry_run))
     if options.json:
         print(json.dumps(asdict(done) | {"before": (now - age).isoformat()}))
         return 0

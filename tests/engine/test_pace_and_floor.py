@@ -1,0 +1,199 @@
+"""How far ahead an engine starts, and from where it looks: decisions without a database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from duly import registry
+from duly.conf import Config
+from duly.engine.execute import Attempt
+from duly.engine.executors.pace import AHEAD_SECONDS, MOST_AHEAD, Pace
+from duly.engine.floor import FULL_LOOK_SECONDS, HEARD_SECONDS, MARGIN, Floor
+from duly.engine.leases import Leases
+from duly.engine.options import EngineOptions
+from duly.engine.plan import Room
+from duly.policy.outcome import Succeeded
+from duly.policy.retry import Retry
+from duly.store.rows import FINISHED, Advance, Birth, DueEvent
+from duly.testing.manual_clock import ManualClock
+from tests.builders import NOW
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("ended", "seconds", "ahead"),
+    [
+        pytest.param(0, 1.0, 0, id="nothing-ends"),
+        pytest.param(16, 1.0, 0, id="handlers-of-a-second"),
+        pytest.param(400, 1.0, int(400 * AHEAD_SECONDS), id="handlers-of-forty-milliseconds"),
+        pytest.param(1_000_000, 1.0, MOST_AHEAD, id="handlers-that-do-nothing"),
+    ],
+)
+def test_as_much_is_started_ahead_as_ends_in_a_moment(
+    ended: int, seconds: float, ahead: int
+) -> None:
+    pace = Pace(100.0)
+    for _ in range(ended):
+        pace.ended()
+
+    assert pace.ahead(100.0 + seconds) == ahead
+
+
+def test_a_pace_that_breaks_down_is_noticed_with_the_next_look() -> None:
+    pace = Pace(100.0)
+    for _ in range(1000):
+        pace.ended()
+    assert pace.ahead(101.0) > 0
+
+    assert pace.ahead(102.0) == 0
+
+
+def test_the_first_look_is_a_full_one_and_the_next_begins_where_it_ended() -> None:
+    floor = Floor()
+
+    assert floor.since(0.0) is None
+    floor.reached(NOW)
+    assert floor.since(1.0) == NOW - MARGIN
+
+
+def test_a_full_look_comes_again_whatever_is_heard_and_found() -> None:
+    floor = Floor()
+    floor.since(0.0)
+    floor.reached(NOW)
+    floor.heard_of(NOW, 1.0)
+
+    assert floor.since(FULL_LOOK_SECONDS) is None
+
+
+def test_what_is_heard_of_is_looked_for_for_a_moment() -> None:
+    floor = Floor()
+    floor.since(0.0)
+    floor.reached(NOW)
+    earlier = NOW - timedelta(days=1)
+
+    floor.heard_of(earlier, 1.0)
+    floor.heard_of(NOW + SECOND, 1.1)
+
+    assert floor.since(1.1 + HEARD_SECONDS / 2) == earlier
+    assert floor.since(1.1 + HEARD_SECONDS) == NOW - MARGIN
+
+
+def test_a_word_that_names_no_instant_brings_a_full_look() -> None:
+    floor = Floor()
+    floor.since(0.0)
+    floor.reached(NOW)
+
+    floor.heard_of(None, 1.0)
+
+    assert floor.since(1.0) is None
+
+
+class _Slots:
+    """A number of places, for any handler."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def take(self, registration: registry.Registration) -> bool:
+        self.free -= 1
+        return self.free >= 0
+
+
+@pytest.fixture
+def known() -> Any:
+    registry.handler("known")(lambda occurrence: None)
+    yield "known"
+    registry.unregister("known")
+
+
+def _due(event_type: str, *, late: timedelta = SECOND, handling: Any = None) -> DueEvent:
+    return DueEvent(uuid4(), event_type, {}, NOW - late, handling or {})
+
+
+def test_what_is_due_begins_as_long_as_there_are_slots_and_is_then_left(known: str) -> None:
+    room = Room(_Slots(1), held=10)
+
+    births = [room.birth(_due(known), FINISHED, NOW, NOW) for _ in range(2)]
+
+    assert births == [Birth.RUNNING, Birth.LEFT]
+    assert (room.held, room.left) == (10, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "advance"),
+    [
+        pytest.param(_due("known", late=-SECOND), FINISHED, id="not-due-yet"),
+        pytest.param(_due("unknown"), FINISHED, id="nobody-handles-it-here"),
+        pytest.param(_due("known", handling={"overlap": "skip"}), FINISHED, id="exclusive"),
+        pytest.param(_due("known"), Advance(None, expires_at=NOW - SECOND), id="expired"),
+    ],
+)
+def test_what_cannot_begin_with_its_birth_is_held(
+    known: str, event: DueEvent, advance: Advance
+) -> None:
+    room = Room(_Slots(10), held=1)
+
+    births = [room.birth(event, advance, NOW, NOW) for _ in range(2)]
+
+    assert births == [Birth.QUEUED, Birth.LEFT]
+
+
+def _leases(clock: ManualClock) -> tuple[Leases, list[Any]]:
+    ended: list[Any] = []
+    leases = Leases(
+        cast("Any", type("_Store", (), {"using": "default"})()),
+        clock,
+        EngineOptions.of(Config()),
+        held=list,
+        lost=lambda ids: None,
+        ended=lambda attempt, outcome: ended.append(outcome),
+    )
+    return leases, ended
+
+
+def _attempt(clock: ManualClock, lease: timedelta) -> Attempt:
+    registration = registry.Registration(
+        "known", lambda occurrence: None, Retry(), timedelta(seconds=5), False, False, None
+    )
+    claim = cast("Any", type("_Claim", (), {"id": uuid4(), "handling": {}})())
+    kept_until = clock.monotonic() + lease.total_seconds()
+    return Attempt(claim, registration, 1, Retry(), registration.timeout, kept_until)
+
+
+def test_an_attempts_time_is_counted_from_when_its_handler_begins() -> None:
+    clock = ManualClock(NOW)
+    leases, _ = _leases(clock)
+    attempt = _attempt(clock, 30 * SECOND)
+    leases.add([attempt])
+    clock.move(3 * SECOND)
+
+    assert leases.enter(attempt)
+
+    assert attempt.ends_at == NOW + 8 * SECOND
+
+
+def test_a_handler_does_not_begin_once_its_lease_may_have_run_out() -> None:
+    clock = ManualClock(NOW)
+    leases, ended = _leases(clock)
+    attempt = _attempt(clock, 30 * SECOND)
+    leases.add([attempt])
+    clock.move(30 * SECOND)
+
+    assert not leases.enter(attempt)
+
+    assert (leases.running(), ended) == ([], [])
+
+
+def test_a_handler_does_not_begin_once_its_attempt_was_ended() -> None:
+    clock = ManualClock(NOW)
+    leases, _ = _leases(clock)
+    attempt = _attempt(clock, 30 * SECOND)
+    leases.add([attempt])
+    leases.end(attempt, Succeeded())
+
+    assert not leases.enter(attempt)
