@@ -38,13 +38,14 @@ class CivilTime:
         return f"{self.local.isoformat()} {self.zone} ({self.kind}, {self.fold})"
 
 
-def read_zones(folder: Path, names: Iterable[str]) -> dict[str, ZoneInfo]:
+def read_zones(folder: Path, names: Iterable[str]) -> tuple[tuple[str, ZoneInfo], ...]:
     """Read zones from their files, without any copy that somebody else has in memory."""
-    found = {}
-    for name in sorted(names):
-        with (folder / name).open("rb") as data:
-            found[name] = ZoneInfo.from_file(data, key=name)
-    return found
+    return tuple((name, _read(folder / name, name)) for name in sorted(names))
+
+
+def _read(path: Path, name: str) -> ZoneInfo:
+    with path.open("rb") as data:
+        return ZoneInfo.from_file(data, key=name)
 
 
 def by_hand(local: datetime, zone: ZoneInfo, fold: Fold = "first") -> tuple[Kind, datetime]:
@@ -62,10 +63,12 @@ def by_hand(local: datetime, zone: ZoneInfo, fold: Fold = "first") -> tuple[Kind
     return ("plain" if len(found) == 1 else "overlap"), found[0 if fold == "first" else -1]
 
 
-def coming_civil_times(zones: dict[str, ZoneInfo], now: datetime, days: int) -> Iterator[CivilTime]:
+def coming_civil_times(
+    zones: Iterable[tuple[str, ZoneInfo]], now: datetime, days: int
+) -> Iterator[CivilTime]:
     """Give civil times in every zone: tomorrow noon, and around each change that comes."""
     start = now.replace(microsecond=0) + _DAY
-    for name, zone in zones.items():
+    for name, zone in zones:
         noon = _clocks(start, zone).replace(hour=12, minute=0, second=0)
         asked = {noon + _DAY}
         for change in _changes(zone, start + _DAY, days):

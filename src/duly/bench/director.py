@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
-from collections.abc import Callable
 from types import FrameType
 
 import django
@@ -55,6 +53,7 @@ def _perform(plan: Plan, using: str) -> int:
     from django.db import connections
 
     from duly.bench import report
+    from duly.bench.measure import measure
     from duly.bench.promises import promises
     from duly.civil import zones
 
@@ -64,53 +63,12 @@ def _perform(plan: Plan, using: str) -> int:
     if connection.vendor == "postgresql":
         database += f" {str(connection.pg_version)[:-4]}"  # type: ignore[attr-defined]
     say(report.opening(database, plan.where, release, plan.options.engines, plan.options.seconds))
-    found = _measure(plan, using, say)
+    found = measure(plan.options, using, directory(), say)
     if plan.options.json:
         print(json.dumps(report.to_json(found, {"database": database, "tzdata": release})))
     else:
         say("\n".join(report.verdict_lines(found)))
     return 0 if all(one.kept for one in promises(found)) else 1
-
-
-def _measure(plan: Plan, using: str, say: Callable[[str], None]):  # type: ignore[no-untyped-def]
-    from django.db import connections
-
-    from duly.bench import care, limits, phases, report
-    from duly.bench.measurements import Limits, Measurements
-
-    began = time.monotonic()
-    options, line = plan.options, report.line
-    trip = limits.round_trip(using, options.probe_seconds / 2)
-    say(line("round trip", f"{trip * 1000:.2f} ms", "of a statement that does nothing"))
-    commits = limits.commits(using, options.probe_seconds)
-    say(line("commits", f"{commits:,.0f}/s", "of one row, one by one: this database's limit"))
-    ahead, uncertain = limits.clock_ahead(using)
-    stage = phases.Stage(
-        using=using,
-        options=options,
-        directory=directory(),
-        clock_ahead=ahead,
-        uncertain=uncertain,
-    )
-    one = phases.schedule_one_by_one(stage)
-    say(line("schedule", f"{one:,.0f}/s", "one by one, each committed"))
-    bulk, accuracy = phases.check_civil_times(stage)
-    say(line("schedule in bulk", f"{bulk:,.0f}/s", f"{accuracy.checked:,} in one transaction"))
-    burst = phases.fire_burst(stage, options.burst_on(connections[using].vendor))
-    say(report.burst_line(burst))
-    punctual, accuracy = phases.fire_punctually(stage, bulk, accuracy)
-    say(report.punctual_line(punctual))
-    kill = phases.fire_and_kill(stage)
-    say(report.kill_line(kill))
-    return Measurements(
-        limits=Limits(round_trip=trip, commits=commits, scheduled=one, scheduled_in_bulk=bulk),
-        accuracy=accuracy,
-        burst=burst,
-        punctual=punctual,
-        kill=kill,
-        care=care.care(using),
-        seconds=time.monotonic() - began,
-    )
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -50,7 +50,8 @@ class Stage:
     clock_ahead: float
     """Seconds that the database's clock reads ahead of this host's."""
     uncertain: float
-    zones: dict[str, ZoneInfo] = field(default_factory=lambda: _zones_in_use())
+    named: tuple[tuple[str, ZoneInfo], ...] = field(default_factory=lambda: _zones_in_use())
+    """Every zone of the data in use, by its name."""
     dice: random.Random = field(default_factory=random.Random)
 
     def now(self) -> datetime:
@@ -77,7 +78,7 @@ def check_civil_times(stage: Stage) -> tuple[float, Accuracy]:
 
     Gives events scheduled a second, and how they compare with what was computed by hand.
     """
-    asked = list(coming_civil_times(stage.zones, stage.now(), 366 * stage.options.years))
+    asked = list(coming_civil_times(stage.named, stage.now(), 366 * stage.options.years))
     new = [
         NewEvent(CIVIL, At(civil.local, civil.zone, fold=civil.fold), key=f"civil:{index}")
         for index, civil in enumerate(asked)
@@ -223,8 +224,7 @@ def _civil_time(stage: Stage, first: datetime, seconds: float) -> CivilTime:
     """Choose a random instant, and the civil time that names it in a random zone."""
     moment = first + timedelta(seconds=stage.dice.uniform(0, seconds))
     while True:
-        name = stage.dice.choice(_names(stage))
-        zone = stage.zones[name]
+        name, zone = stage.dice.choice(stage.named)
         local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
         kind, expected = by_hand(local, zone)
         # Not so in the second half of an overlap, whose civil times name the first.
@@ -232,10 +232,6 @@ def _civil_time(stage: Stage, first: datetime, seconds: float) -> CivilTime:
             return CivilTime(local, name, "first", kind, expected)
 
 
-def _names(stage: Stage) -> list[str]:
-    return list(stage.zones)
-
-
-def _zones_in_use() -> dict[str, ZoneInfo]:
+def _zones_in_use() -> tuple[tuple[str, ZoneInfo], ...]:
     database = zones.current()
     return read_zones(Path(database.folder), database.names)
