@@ -20,6 +20,9 @@ MOST_ENGINES: Final = 64
 # SQLite has one writer: as many events as take about as long as PostgreSQL's.
 BURST: Final = {"postgresql": 10_000, "sqlite": 2_000}
 LEAST_BURST: Final = 100
+# An engine reads each zone in use when it starts; more than there are, and a sample.
+MOST_ZONES: Final = 10_000
+SHORT_ZONES: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,17 @@ class BenchOptions:
     @property
     def years(self) -> int:
         """How far ahead clock changes are looked for."""
-        return 2 if self.seconds >= FULL_SECONDS else 1
+        return 1 if self.is_short else 2
+
+    @property
+    def is_short(self) -> bool:
+        """Whether engines are spared the reading of every zone, seconds for each process."""
+        return self.seconds < FULL_SECONDS
+
+    @property
+    def firing_zones(self) -> int:
+        """In how many zones the events of the punctuality run are, at most."""
+        return SHORT_ZONES if self.is_short else MOST_ZONES
 
     def burst_on(self, vendor: str) -> int:
         """Say how many events come due at once on a kind of database."""

@@ -15,8 +15,9 @@ from django.db import transaction
 
 from duly import scheduling
 from duly.bench import limits
+from duly.bench.care import empty
 from duly.bench.civil_times import CivilTime, by_hand, coming_civil_times, read_zones
-from duly.bench.handlers import CIVIL, FIRE, WORK
+from duly.bench.handlers import CIVIL, FIRE, WARM, WARM_SECONDS, WORK, warm_mark
 from duly.bench.measurements import Accuracy, Burst, Kill, compare, untold_duplicates
 from duly.bench.options import RATE, BenchOptions
 from duly.civil import zones
@@ -27,7 +28,7 @@ from duly.demo.engine_process import EngineProcess
 from duly.demo.handlers import DIRECTORY_VARIABLE
 from duly.demo.progress import clear_progress, progress
 from duly.demo.verdict import Verdict, acknowledge, effects_in, judge
-from duly.models import ScheduledEvent
+from duly.models import Occurrence, ScheduledEvent
 from duly.scheduling import NewEvent
 
 POLL_SECONDS = 0.1
@@ -92,6 +93,8 @@ def check_civil_times(stage: Stage) -> tuple[float, Accuracy]:
         int(str(key).partition(":")[2]): next_at
         for key, next_at in rows.values_list("key", "next_at").iterator()
     }
+    if stage.options.is_short:
+        empty(stage.using)
     return len(new) / seconds, compare(asked, stored, None)
 
 
@@ -119,7 +122,10 @@ def fire_punctually(stage: Stage, bulk_rate: float, before: Accuracy) -> tuple[V
     count = max(1, round(RATE * seconds))
     with _engines(stage, directory):
         first = stage.now() + timedelta(seconds=LEAD_SECONDS + 2 * count / bulk_rate)
-        asked = [_civil_time(stage, first, seconds) for _ in range(count)]
+        zones_used = stage.dice.sample(
+            stage.named, min(len(stage.named), stage.options.firing_zones)
+        )
+        asked = [_civil_time(stage.dice, zones_used, first, seconds) for _ in range(count)]
         new = [NewEvent(FIRE, At(civil.local, civil.zone)) for civil in asked]
         stored = _schedule(stage, new)
         _acknowledge(directory, stored)
@@ -176,6 +182,7 @@ def _engines(stage: Stage, directory: Path, *arguments: str) -> Iterator[list[En
             engines.append(EngineProcess(arguments, {DIRECTORY_VARIABLE: str(directory)}))
         for engine in engines:
             engine.await_start()
+        _warm_up(stage, directory, engines)
         yield engines
         for engine in engines:
             engine.ask_to_stop()
@@ -185,6 +192,23 @@ def _engines(stage: Stage, directory: Path, *arguments: str) -> Iterator[list[En
         for engine in engines:
             engine.kill()
             engine.process.wait()
+
+
+def _warm_up(stage: Stage, directory: Path, engines: Sequence[EngineProcess]) -> None:
+    """Wait until each engine fires: a fresh one first reads every time zone that is in use."""
+    marks = [warm_mark(directory, engine.process.pid) for engine in engines]
+    end = time.time() + stage.options.patience_seconds
+    # One more than an engine can take at once, so that the others get theirs.
+    warm = [NewEvent(WARM, At.instant(stage.now(), "UTC"))] * (config().concurrency + 1)
+    while not all(mark.exists() for mark in marks) and time.time() < end:
+        _schedule(stage, warm)
+        time.sleep(2 * WARM_SECONDS)
+    live = Occurrence.objects.using(stage.using).filter(wake_at__isnull=False)
+    unborn = ScheduledEvent.objects.using(stage.using).filter(
+        event_type=WARM, next_at__isnull=False
+    )
+    while (live.exists() or unborn.exists()) and time.time() < end:
+        time.sleep(POLL_SECONDS)
 
 
 def _await(directory: Path, count: int, start: float, seconds: float) -> None:
@@ -220,11 +244,13 @@ def _directory(stage: Stage, name: str) -> Path:
     return made
 
 
-def _civil_time(stage: Stage, first: datetime, seconds: float) -> CivilTime:
+def _civil_time(
+    dice: random.Random, named: Sequence[tuple[str, ZoneInfo]], first: datetime, seconds: float
+) -> CivilTime:
     """Choose a random instant, and the civil time that names it in a random zone."""
-    moment = first + timedelta(seconds=stage.dice.uniform(0, seconds))
+    moment = first + timedelta(seconds=dice.uniform(0, seconds))
     while True:
-        name, zone = stage.dice.choice(stage.named)
+        name, zone = dice.choice(named)
         local = moment.astimezone(zone).replace(tzinfo=None, fold=0)
         kind, expected = by_hand(local, zone)
         # Not so in the second half of an overlap, whose civil times name the first.
