@@ -65,7 +65,13 @@ def _perform(plan: Plan, using: str) -> int:
     say(report.opening(database, plan.where, release, plan.options.engines, plan.options.seconds))
     found = measure(plan.options, using, directory(), say)
     if plan.options.json:
-        print(json.dumps(report.to_json(found, {"database": database, "tzdata": release})))
+        print(
+            json.dumps(
+                report.to_json(
+                    found, {"database": database, "where": plan.where, "tzdata": release}
+                )
+            )
+        )
     else:
         say("\n".join(report.verdict_lines(found)))
     return 0 if all(one.kept for one in promises(found)) else 1
