@@ -40,7 +40,7 @@ GOOD = Verdict(
 KEPT = Measurements(
     limits=Limits(round_trip=0.001, commits=900.0, scheduled=300.0, scheduled_in_bulk=4000.0),
     accuracy=Accuracy(checked=10, zones=3, gaps=1, overlaps=2, wrong=()),
-    burst=Burst(events=1000, fired=1000, seconds=1.0),
+    burst=Burst(events=1000, fired=1000, seconds=1.0, start=2.0),
     punctual=replace(GOOD, rescued=0, on_time=(0.02, 0.03), late=()),
     kill=Kill(after=1.0, held=1, exit_codes=(-signal.SIGKILL, 0), untold=0, verdict=GOOD),
     care=Care(dead=0, parked=0, stuck=0, warnings=(), disagreements=0),
@@ -77,7 +77,7 @@ def test_a_lost_event_breaks_the_second(tmp_path: Path) -> None:
 
 
 def test_a_duplicate_that_cannot_be_told_apart_breaks_the_second() -> None:
-    first = {"key": "a", "at": 100.1, "attempt": 1}
+    first: dict[str, float | str] = {"key": "a", "at": 100.1, "attempt": 1}
 
     assert untold_duplicates([first, {**first, "at": 103.0, "attempt": 2}]) == 0
     assert untold_duplicates([first, {**first, "at": 103.0}]) == 1

@@ -36,7 +36,7 @@ def measure(
     bulk, accuracy = phases.check_civil_times(stage)
     say(line("schedule in bulk", f"{bulk:,.0f}/s", f"{accuracy.checked:,} in one transaction"))
     burst = phases.fire_burst(stage, options.burst_on(connections[using].vendor))
-    say(report.burst_line(burst))
+    say(report.burst_lines(burst))
     punctual, accuracy = phases.fire_punctually(stage, bulk, accuracy)
     say(report.punctual_line(punctual))
     kill = phases.fire_and_kill(stage)

@@ -45,6 +45,8 @@ class Burst:
     fired: int
     seconds: float
     """From the commit to the last effect."""
+    start: float
+    """From the start of the engines until each had fired, in seconds; before the burst."""
 
     @property
     def rate(self) -> float:

@@ -103,13 +103,15 @@ def fire_burst(stage: Stage, count: int) -> Burst:
     directory = _directory(stage, "burst")
     due = stage.now() - timedelta(seconds=1)
     new = [NewEvent(FIRE, At.instant(due, "UTC")) for _ in range(count)]
+    asked = time.monotonic()
     with _engines(stage, directory):
+        start = time.monotonic() - asked
         _acknowledge(directory, _schedule(stage, new))
         began = time.time()
         _await(directory, count, began, stage.options.patience_seconds)
-    verdict = stage.judge(directory)
+    verdict = _judged(stage, directory)
     last = max((float(effect["at"]) for effect in effects_in(directory)), default=began)
-    return Burst(events=count, fired=verdict.fired, seconds=last - began)
+    return Burst(events=count, fired=verdict.fired, seconds=last - began, start=start)
 
 
 def fire_punctually(stage: Stage, bulk_rate: float, before: Accuracy) -> tuple[Verdict, Accuracy]:
@@ -132,7 +134,7 @@ def fire_punctually(stage: Stage, bulk_rate: float, before: Accuracy) -> tuple[V
         end = first.timestamp() - stage.clock_ahead + seconds
         _await(directory, count, end - seconds, seconds + stage.options.patience_seconds)
     instants = {index: event.next_at for index, event in enumerate(stored)}
-    return stage.judge(directory), compare(asked, instants, before)
+    return _judged(stage, directory), compare(asked, instants, before)
 
 
 def fire_and_kill(stage: Stage) -> Kill:
@@ -160,6 +162,14 @@ def fire_and_kill(stage: Stage) -> Kill:
         untold=untold_duplicates(effects_in(directory)),
         verdict=stage.judge(directory, story.rescued()),
     )
+
+
+def _judged(stage: Stage, directory: Path) -> Verdict:
+    """Judge a phase that is over; what it left unfinished must not come into the next one."""
+    verdict = stage.judge(directory)
+    if verdict.lost:
+        empty(stage.using)
+    return verdict
 
 
 def _kill_busiest(engines: Sequence[EngineProcess], end: float) -> int:

@@ -29,11 +29,12 @@ def line(label: str, value: str, note: str = "") -> str:
     return visible(f"  {label:<{_LABEL}}{value:>{_VALUE}}  {note}".rstrip())
 
 
-def burst_line(burst: Burst) -> str:
-    """Say how fast the burst went."""
+def burst_lines(burst: Burst) -> str:
+    """Say how long the engines took to start, and how fast the burst went."""
+    start = line("engines start", f"{burst.start:.1f} s", "until each fires; not in what follows")
     unfinished = "" if burst.fired == burst.events else f", {burst.events - burst.fired} missing"
     note = f"{burst.fired:,} events due at once, gone in {burst.seconds:.1f} s{unfinished}"
-    return line("burst", f"{burst.rate:,.0f}/s", note)
+    return f"{start}\n{line('burst', f'{burst.rate:,.0f}/s', note)}"
 
 
 def punctual_line(verdict: Verdict) -> str:
@@ -65,7 +66,7 @@ def verdict_lines(found: Measurements) -> Iterator[str]:
     ]
     yield table(("", "promise", "promised", "measured", "verdict"), rows)
     for name, rate in THRESHOLDS:
-        times = f"{found.burst.rate / rate:,.1f} times"
+        times = f"{_short(found.burst.rate / rate)} times"
         yield line(f"   {name}", times, _word(found.burst.rate >= rate))
     yield from (f"  {visible(one)}" for one in against(found))
     yield "Promise 4 is what minutes can show: that nothing needed a hand. A week is yours to see."
@@ -123,6 +124,10 @@ def _books(verdict: Verdict) -> dict[str, Any]:
     return {name: getattr(verdict, name) for name in names} | {
         "lateness_ms": lateness(verdict.on_time)
     }
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def _word(kept: bool) -> str:
