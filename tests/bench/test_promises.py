@@ -43,7 +43,7 @@ KEPT = Measurements(
     burst=Burst(events=1000, fired=1000, seconds=1.0, start=2.0),
     punctual=replace(GOOD, rescued=0, on_time=(0.02, 0.03), late=()),
     kill=Kill(after=1.0, held=1, exit_codes=(-signal.SIGKILL, 0), untold=0, verdict=GOOD),
-    care=Care(dead=0, parked=0, stuck=0, warnings=(), disagreements=0),
+    care=Care(dead=0, parked=0, stuck=0, warnings=(), disagreements=()),
     seconds=120.0,
 )
 

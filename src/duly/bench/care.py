@@ -25,13 +25,13 @@ def care(using: str) -> Care:
     parked = live.filter(reason__startswith=NO_HANDLER).count()
     paused = events.filter(status=EventStatus.PAUSED).count()
     warnings = [one for one in run_checks(databases=[using]) if one.level >= WARNING]
-    disagreements = [*verify(using, Verified()), *verify_seals(using)]
+    disagreements = [*(str(one) for one in verify(using, Verified())), *verify_seals(using)]
     return Care(
         dead=occurrences.filter(status=OccurrenceStatus.DEAD).count(),
         parked=parked + paused,
         stuck=live.count() - parked + events.filter(next_at__lte=now).count(),
         warnings=tuple(f"{one.id}: {one.msg}" for one in warnings),
-        disagreements=len(disagreements),
+        disagreements=tuple(disagreements),
     )
 
 

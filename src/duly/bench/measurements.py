@@ -78,13 +78,13 @@ class Care:
     """Due, or begun, and not ended when everything was over."""
     warnings: tuple[str, ...]
     """What `manage.py check --database` says."""
-    disagreements: int
+    disagreements: tuple[str, ...]
     """Between the tables and the ledger, or the ledger and its seals."""
 
     @property
     def hands(self) -> int:
         """How many things a person would have had to look at."""
-        found = (self.dead, self.parked, self.stuck, len(self.warnings), self.disagreements)
+        found = (self.dead, self.parked, self.stuck, len(self.warnings), len(self.disagreements))
         return sum(found)
 
 

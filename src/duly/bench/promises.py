@@ -70,7 +70,7 @@ def _nothing_lost(found: Measurements) -> Promise:
         2,
         "nothing lost",
         "0 lost, one engine killed",
-        f"{lost} lost of {acknowledged}, {duplicates} duplicates{told}; "
+        f"{lost} lost of {acknowledged}, {duplicates} fired again{told}; "
         f"{kill.verdict.rescued} taken over",
         kill.verdict.passed and punctual.passed and not kill.untold and _as_planned(kill),
     )
@@ -103,7 +103,7 @@ def _careless(found: Measurements) -> Promise:
         "under 2 h a week",
         f"{care.hands} manual steps in {found.seconds / MINUTE:.1f} min: {care.dead} dead, "
         f"{care.parked} parked, {care.stuck} stuck, {len(care.warnings)} warnings, "
-        f"{care.disagreements} in the ledger",
+        f"{len(care.disagreements)} in the ledger",
         care.hands == 0,
     )
 

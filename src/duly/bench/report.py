@@ -78,6 +78,7 @@ def against(found: Measurements) -> Iterator[str]:
     """Give the evidence against the promises: the first of what was wrong."""
     yield from (f"wrong: {one}" for one in found.accuracy.wrong[:MOST_TOLD])
     yield from (f"warning: {one}" for one in found.care.warnings[:MOST_TOLD])
+    yield from (f"ledger: {one}" for one in found.care.disagreements[:MOST_TOLD])
     for name, verdict in (("punctuality", found.punctual), ("kill", found.kill.verdict)):
         if not verdict.passed:
             yield (
