@@ -9,10 +9,13 @@ PYTEST_WORKERS ?= 2
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+# Of its own: the peers hold Django back.
+BENCH_VENV ?= .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.installed-bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults campaign mutants check fix docs constraints clean
+.PHONY: help demo test faults campaign mutants bench check fix docs constraints clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +35,9 @@ campaign: $(DEV_STAMP)  ## 20,000 events, 40 faults, and a judge; ARGS="--seed 7
 
 mutants: $(DEV_STAMP)  ## Take safeguards out one by one; the campaign must find each
 	@$(BIN)/python -m tests.faults.mutants
+
+bench: $(BENCH_STAMP)  ## Fire with duly and its peers side by side; ARGS="--scenario burst"
+	@$(BENCH_VENV)/bin/python -m benchmarks.firing $(ARGS)
 
 check: $(DEV_STAMP)  ## Lint, types, layers, documentation, migrations up to date
 	@$(BIN)/ruff check .
@@ -53,7 +59,7 @@ constraints: $(DEV_STAMP)  ## Renew constraints.txt from pyproject.toml
 		--no-emit-index-url --no-header --no-annotate --extra dev -o constraints.txt pyproject.toml
 
 clean:  ## Remove the virtual environment and every cache
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -71,4 +77,11 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing duly and its development tools into $(VENV) ..."
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+# Without constraints.txt: its Django is newer than some peers allow.
+$(BENCH_STAMP): pyproject.toml
+	@echo "Installing duly and its peers into $(BENCH_VENV) ..."
+	@$(MAKE) --no-print-directory VENV=$(BENCH_VENV) $(BENCH_VENV)/bin/python
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

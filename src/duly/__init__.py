@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duly.civil.resolve import Due
     from duly.civil.rrule import RRule
     from duly.errors import DulyError
+    from duly.intake import NewEvent
     from duly.operations import (
         Plan,
         abackfill_event,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from duly.registry import Occurrence, handler
     from duly.scheduling import (
         Answer,
-        NewEvent,
         Upcoming,
         acancel_entity_events,
         acancel_event,
@@ -139,6 +139,7 @@ _HOMES = {
     "Handling": "duly.policy.handling",
     "Occurrence": "duly.registry",
     "handler": "duly.registry",
+    "NewEvent": "duly.intake",
 }
 _HOMES |= dict.fromkeys(
     [

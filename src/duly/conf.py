@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -111,6 +112,17 @@ def parse(mapping: Mapping[str, Any]) -> Config:
     return Config(**{key.lower(): value for key, value in mapping.items()})
 
 
+@lru_cache(maxsize=16)
+def _parsed(items: tuple[tuple[str, Any, type], ...]) -> Config:
+    return parse({name: value for name, value, _ in items})
+
+
 def config() -> Config:
     """Read `settings.DULY` as it is now."""
-    return parse(getattr(settings, "DULY", {}))
+    mapping = getattr(settings, "DULY", {})
+    try:
+        # With their types: True equals 1, and is another setting.
+        return _parsed(tuple((name, value, type(value)) for name, value in mapping.items()))
+    except (TypeError, AttributeError):
+        # What cannot be looked up is told apart, and refused, one by one.
+        return parse(mapping)

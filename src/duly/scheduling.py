@@ -16,11 +16,10 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from duly import clock, payloads, registry
-from duly.civil import contexts, zones
+from duly import clock, registry
+from duly.civil import contexts
 from duly.civil import explain as explaining
 from duly.civil import preview as previewing
-from duly.civil.at import At
 from duly.civil.contexts import Validation
 from duly.civil.explain import Explanation
 from duly.civil.forms import rule_from_json
@@ -29,21 +28,18 @@ from duly.civil.preview import Firing
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
 from duly.conf import config
-from duly.errors import EventConflict, EventNotFound, InvalidEvent, InvalidRule
-from duly.ids import new_id
+from duly.errors import EventConflict, EventNotFound, InvalidEvent
+from duly.intake import Intake, NewEvent, TzdataChange, check_length, entity_pair, first_due_of
 from duly.models import Occurrence, ScheduledEvent
-from duly.policy.handling import DEFAULT, Handling, HandlingArguments
-from duly.policy.states import OccurrenceStatus, OnTzdataChange
-from duly.store import events
-from duly.store.drafts import Draft
-from duly.store.drafts import schedule as schedule_drafts
+from duly.policy.handling import Handling, HandlingArguments
+from duly.policy.states import OccurrenceStatus
+from duly.store import arrivals, events
 from duly.store.moves import next_due
 from duly.store.rows import stored_due
+from duly.store.stored import StoredEvents
 
 OnConflict = Literal["replace", "keep", "raise"]
-TzdataChange = Literal["keep_wall", "keep_instant", "hold"]
 ON_CONFLICT = ("replace", "keep", "raise")
-LONGEST = {"service": 100, "key": 200, "entity_type": 100, "entity_id": 200, "actor": 200}
 MOST_UPCOMING = 10_000
 
 
@@ -77,40 +73,6 @@ class Upcoming:
 
     event: ScheduledEvent
     due: Due
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """What shall happen, before it is scheduled.
-
-    event_type: has a handler, unless DULY["STRICT"] is False.
-    rule: At, Cron, RRule or Every.
-    payload: any JSON value; see `duly.payloads.encode`.
-    entity: (type, id) of what the event is about, such as ("appointment", 42).
-    key: at most 200 characters; (service, key) is unique, and scheduling it again
-        reschedules that event.
-    service: owner of the event.
-    user_timezone, resource_timezone: IANA names, kept so that the due instant can be
-        shown there; the rule's own zone decides when it fires.
-    on_tzdata_change: what to do when a new release of the time zone data moves it:
-        "keep_wall" keeps its civil time, "keep_instant" (At only) its instant, and "hold"
-        pauses it until a person has looked.
-    handling: policies of its own for retries, expiry, catch-up and overlap.
-
-    Scheduling it raises InvalidEvent, InvalidPayload, InvalidRule, UnknownZone or
-    UnknownEventType where one of these breaks its rule.
-    """
-
-    event_type: str
-    rule: Rule
-    payload: Any = None
-    entity: tuple[str, object] | None = None
-    key: str | None = None
-    service: str = "default"
-    user_timezone: str = ""
-    resource_timezone: str = ""
-    on_tzdata_change: TzdataChange = "keep_wall"
-    handling: Handling = DEFAULT
 
 
 def schedule_event(  # noqa: PLR0913 - all but two by keyword
@@ -157,19 +119,20 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
 
 def schedule_events(
     new_events: Iterable[NewEvent], *, on_conflict: OnConflict = "replace", actor: str = ""
-) -> list[ScheduledEvent]:
+) -> StoredEvents:
     """Schedule many events, in few statements: all of them or, on any error, none.
 
-    Gives the events as stored, in the order given. Raises what `schedule_event` raises.
+    All are checked before the first is stored. Gives the events as stored, in the order
+    given: a sequence that builds each when it is read. Raises what `schedule_event` raises.
     """
     if on_conflict not in ON_CONFLICT:
         raise InvalidEvent(f"on_conflict must be one of {ON_CONFLICT}, got {on_conflict!r}")
-    using = config().database
+    settings = config()
+    using = settings.database
     now = clock.now(using)
-    drafts = [_timed(_draft(new), now) for new in new_events]
-    _check_keys_differ(drafts)
-    _check_length("actor", actor)
-    return schedule_drafts(using, drafts, now, on_conflict, actor)
+    drafts = Intake(settings, now).take_all(new_events)
+    check_length("actor", actor)
+    return arrivals.schedule(using, drafts, now, on_conflict, actor)
 
 
 def cancel_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:
@@ -184,7 +147,7 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
 def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
     """Cancel every live event of an entity; gives one answer for each."""
     using = config().database
-    kind, id_ = _entity((entity_type, entity_id))
+    kind, id_ = entity_pair((entity_type, entity_id))
     cancelled = events.cancel_entity(using, kind, id_, clock.now(using), actor)
     return [Answer.of(one) for one in cancelled]
 
@@ -198,7 +161,7 @@ def reschedule_event(
     """
     using = config().database
     now = clock.now(using)
-    first, anchored = _first_due(rule, now, str(event))
+    first, anchored = first_due_of(rule, now, str(event))
     return Answer.of(events.reschedule(using, event, service, anchored, first, now, actor))
 
 
@@ -222,7 +185,7 @@ def resume_event(event: UUID | str, *, service: str = "default", actor: str = ""
     now = clock.now(using)
 
     def first_due(found: ScheduledEvent) -> Due:
-        return _first_due(rule_from_json(found.rule), now, "")[0]
+        return first_due_of(rule_from_json(found.rule), now, "")[0]
 
     return Answer.of(events.resume(using, event, service, first_due, now, actor))
 
@@ -302,7 +265,7 @@ def dead_letters(
     if service is not None:
         rows = rows.filter(service=service)
     if entity is not None:
-        kind, id_ = _entity(entity)
+        kind, id_ = entity_pair(entity)
         rows = rows.filter(event__entity_type=kind, event__entity_id=id_)
     if error is not None:
         rows = rows.filter(error__contains=error)
@@ -330,7 +293,7 @@ def upcoming_events(
     using = config().database
     first = as_instant(start) if start else None
     last = as_instant(end) if end else None
-    found = events.upcoming(using, _entity(entity), service, last, limit)
+    found = events.upcoming(using, entity_pair(entity), service, last, limit)
     return [
         Upcoming(event=event, due=due)
         for event, due in _merged(found, first or EARLIEST, last, limit)
@@ -431,85 +394,6 @@ def _after(event: ScheduledEvent, moment: datetime) -> Due | None:
     return due
 
 
-def _draft(new: NewEvent) -> Draft:
-    settings = config()
-    event_type = registry.normalise_type(new.event_type)
-    if settings.strict:
-        registry.require(event_type)
-    if not hasattr(new.rule, "to_json"):
-        raise InvalidRule(f"rule must be At, Cron, RRule or Every, got {new.rule!r:.120}")
-    for zone in (new.user_timezone, new.resource_timezone):
-        if zone:
-            zones.get_zone(zone)
-    entity_type, entity_id = _entity(new.entity)
-    if new.key is not None:
-        _check_length("key", new.key, least=1)
-    _check_length("service", new.service, least=1)
-    return Draft(
-        event_type=event_type,
-        service=new.service,
-        key=new.key,
-        entity_type=entity_type,
-        entity_id=entity_id,
-        payload=payloads.encode(new.payload, settings.payload_max_bytes),
-        rule=new.rule,
-        user_timezone=new.user_timezone,
-        resource_timezone=new.resource_timezone,
-        on_tzdata_change=_on_tzdata_change(new),
-        handling=new.handling.to_json(),
-    )
-
-
-def _on_tzdata_change(new: NewEvent) -> OnTzdataChange:
-    try:
-        policy = OnTzdataChange(new.on_tzdata_change)
-    except ValueError:
-        known = ", ".join(OnTzdataChange)
-        raise InvalidEvent(
-            f"on_tzdata_change must be one of {known}; got {new.on_tzdata_change!r:.60}"
-        ) from None
-    if policy is OnTzdataChange.KEEP_INSTANT and not isinstance(new.rule, At):
-        # 09:00 kept at an instant that is 08:00 now would be followed by 09:00 the same day.
-        raise InvalidEvent(
-            "on_tzdata_change='keep_instant' goes with At only: the next firing of "
-            f"{new.rule.describe()} is named by its civil time; use 'keep_wall' or 'hold'"
-        )
-    return policy
-
-
-def _timed(draft: Draft, now: datetime) -> Draft:
-    # A key keeps its jitter when it is scheduled again.
-    seed = f"{draft.service}/{draft.key}" if draft.key is not None else new_id(now).hex
-    first, anchored = _first_due(draft.rule, now, seed)
-    return draft.timed(anchored, first)
-
-
-def _first_due(rule: Rule, now: datetime, seed: str) -> tuple[Due, Rule]:
-    """Give the first firing of a rule that is scheduled now, and the rule as it is anchored.
-
-    A one-off in the past is due at once: what was scheduled too late still happens.
-    """
-    anchored = rule.anchored(as_instant(now), seed)
-    first = anchored.next(EARLIEST if isinstance(anchored, At) else as_instant(now))
-    if first is None:
-        raise InvalidRule(f"{rule.describe()} names no instant after {now.isoformat()}")
-    return first, anchored
-
-
-def _entity(entity: tuple[str, object] | None) -> tuple[str, str]:
-    if entity is None:
-        return "", ""
-    match entity:
-        case (str() as kind, str() | int() | UUID() as id_) if not isinstance(id_, bool):
-            _check_length("entity_type", kind, least=1)
-            _check_length("entity_id", str(id_), least=1)
-            return kind, str(id_)
-    raise InvalidEvent(
-        f"entity must be (type, id) such as ('appointment', 42), with an id that is "
-        f"text, a whole number or a UUID; got {entity!r:.120}"
-    )
-
-
 def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
     if isinstance(occurrence, Occurrence):
         found: UUID = occurrence.id
@@ -523,30 +407,6 @@ def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MOST_UPCOMING:
         raise InvalidEvent(f"limit must be 1 to {MOST_UPCOMING}, got {limit}")
-
-
-def _check_length(field: str, value: object, *, least: int = 0) -> None:
-    most = LONGEST[field]
-    if not isinstance(value, str):
-        raise InvalidEvent(f"{field} must be text, got {value!r:.120}")
-    if not least <= len(value) <= most:
-        raise InvalidEvent(
-            f"{field} must be {least} to {most} characters, got {len(value)}: {value!r:.60}"
-        )
-    if not value.isprintable():
-        raise InvalidEvent(f"{field} holds characters that cannot be printed: {value!r:.120}")
-
-
-def _check_keys_differ(drafts: Sequence[Draft]) -> None:
-    seen: set[tuple[str, str]] = set()
-    for draft in drafts:
-        if draft.key is None:
-            continue
-        if (draft.service, draft.key) in seen:
-            raise InvalidEvent(
-                f"key {draft.key!r} of service {draft.service!r} stands twice in one call"
-            )
-        seen.add((draft.service, draft.key))
 
 
 # Django's ORM is synchronous within: these run the verbs above on its thread, and join

@@ -94,8 +94,8 @@ def test_engines_go_on_as_if_nothing_had_happened(store: Store) -> None:
     after = ended(store)
 
     assert builders.ledger_facts(USING, after.id) == builders.ledger_facts(USING, before.id)
-    ids = LedgerEntry.objects.using(USING).order_by("id").values_list("id", flat=True)
-    assert list(ids) == list(range(1, len(ids) + 1))
+    ids = list(LedgerEntry.objects.using(USING).order_by("id").values_list("id", flat=True))
+    assert ids == list(range(ids[0], ids[0] + 6))
     sealed(USING)
     assert healthy(USING)
 

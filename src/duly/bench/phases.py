@@ -28,8 +28,8 @@ from duly.demo.engine_process import EngineProcess
 from duly.demo.handlers import DIRECTORY_VARIABLE
 from duly.demo.progress import clear_progress, progress
 from duly.demo.verdict import Verdict, acknowledge, effects_in, judge
+from duly.intake import NewEvent
 from duly.models import Occurrence, ScheduledEvent
-from duly.scheduling import NewEvent
 
 POLL_SECONDS = 0.1
 # From the commit of the events to the first due instant.

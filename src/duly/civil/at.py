@@ -18,7 +18,8 @@ from duly.civil.resolve import (
     resolve_checked,
 )
 from duly.civil.rules import VERSION
-from duly.civil.terms import Terms, civil_identity, late_by, said_moment
+from duly.civil.terms import NONE, Terms, civil_identity, late_by, said_moment
+from duly.civil.tzdata import Zone
 from duly.civil.zones import get_zone
 from duly.errors import InvalidRule, InvalidTime
 
@@ -54,8 +55,16 @@ class BeforeArguments(Amounts, AtArguments, total=False):
     tz: str | None
 
 
+class _Resolved:
+    """Room for what an At has been resolved to: no part of what it says."""
+
+    __slots__ = ("_resolved",)
+    # By which zone, that is, by which release of the data.
+    _resolved: tuple[Zone, tuple[Due, ...]]
+
+
 @dataclass(frozen=True, slots=True, init=False)
-class At:
+class At(_Resolved):
     """Once, at a civil time in a zone.
 
     local: naive, or ISO 8601 text without an offset, such as "2026-03-29T09:00".
@@ -76,17 +85,14 @@ class At:
 
     def __init__(self, local: str | datetime, tz: str, **arguments: Unpack[AtArguments]) -> None:
         wall_time = parse_wall_time(local)
-        rest = dict(arguments)
-        gap, fold = rest.pop("gap", "shift"), rest.pop("fold", "first")
-        check_policies(gap, fold)  # type: ignore[arg-type]
-        if others := set(rest) & {"start", "end", "max_occurrences"}:
-            raise TypeError(f"unexpected argument {', '.join(sorted(others))}")
-        terms = Terms.checked(rest)  # type: ignore[arg-type]
-        values = {"local": wall_time, "tz": tz, "gap": gap, "fold": fold, "terms": terms}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        gap, fold, terms = _checked(arguments) if arguments else _PLAIN
+        _set(self, "local", wall_time)
+        _set(self, "tz", tz)
+        _set(self, "gap", gap)
+        _set(self, "fold", fold)
+        _set(self, "terms", terms)
         zone = get_zone(tz)
-        if self._placed() is None:
+        if terms is not NONE and self._placed() is None:
             assert terms.calendar is not None
             raise InvalidRule(
                 f"{wall_time.isoformat()} is not within {terms.calendar.describe()}, and "
@@ -107,7 +113,10 @@ class At:
         return False
 
     def next(self, after: Instant) -> Due | None:
-        return next((due for due in self._late_dues() if due.at > after), None)
+        for due in self._late_dues():
+            if due.at > after:
+                return due
+        return None
 
     def anchored(self, now: Instant, seed: str = "") -> At:
         terms = self.terms.anchored(now, seed)
@@ -139,10 +148,20 @@ class At:
         return calendar.place(self.local, self.terms.on_closed) if calendar else self.local
 
     def _dues(self) -> tuple[Due, ...]:
+        zone = get_zone(self.tz)
+        # Checked when it is built and asked when it is scheduled: resolved once.
+        known: tuple[Zone, tuple[Due, ...]] | None = getattr(self, "_resolved", None)
+        if known is not None and known[0] is zone:
+            return known[1]
+        dues = self._resolve(zone)
+        _set(self, "_resolved", (zone, dues))
+        return dues
+
+    def _resolve(self, zone: Zone) -> tuple[Due, ...]:
         placed = self._placed()
         if placed is None:
             return ()
-        dues = resolve_checked(placed, get_zone(self.tz), self.gap, self.fold)
+        dues = resolve_checked(placed, zone, self.gap, self.fold)
         if placed == self.local:
             return dues
         return tuple(replace(due, moved_from=self.local) for due in dues)
@@ -198,6 +217,19 @@ class At:
     def after(cls, moment: datetime | At, **how_long: Unpack[BeforeArguments]) -> At:
         """Give the civil time this long after a moment; see `At.before`."""
         return _moved(cls, moment, 1, how_long)
+
+
+_set = object.__setattr__
+_PLAIN: tuple[GapPolicy, FoldPolicy, Terms] = ("shift", "first", NONE)
+
+
+def _checked(arguments: AtArguments) -> tuple[GapPolicy, FoldPolicy, Terms]:
+    rest: dict[str, Any] = dict(arguments)
+    gap, fold = rest.pop("gap", "shift"), rest.pop("fold", "first")
+    check_policies(gap, fold)
+    if others := set(rest) & {"start", "end", "max_occurrences"}:
+        raise TypeError(f"unexpected argument {', '.join(sorted(others))}")
+    return gap, fold, Terms.checked(rest)  # type: ignore[arg-type]
 
 
 def _with_terms(rule: At, terms: Terms) -> At:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from duly.civil.every import Every
 from duly.civil.rrule import RRule
 from duly.civil.rules import VERSION, Rule
 from duly.civil.structured import rule_from_recurrence
-from duly.civil.terms import Terms, terms_from_json
+from duly.civil.terms import NONE, Terms, terms_from_json
 from duly.errors import InvalidRule
 
 _TERMS = frozenset(Terms.__slots__)
@@ -23,6 +24,18 @@ _RRULE = (_TERMS - {"start"}) | {"gap", "fold", "exdates", "rdates"}
 def rule_to_json(rule: Rule) -> dict[str, Any]:
     """Give the form that `rule_from_json` reads."""
     return rule.to_json()
+
+
+def rule_to_text(rule: Rule) -> str:
+    """Give that form as JSON text."""
+    if type(rule) is At and rule.terms is NONE:
+        # Checked names hold nothing that JSON would escape, and this is the rule of nearly
+        # every event of a bulk: a quarter of what the encoder takes.
+        return (
+            f'{{"v": {VERSION}, "kind": "at", "local": "{rule.local.isoformat()}", '
+            f'"tz": "{rule.tz}", "gap": "{rule.gap}", "fold": "{rule.fold}"}}'
+        )
+    return json.dumps(rule.to_json())
 
 
 def rule_from_json(data: object) -> Rule:

@@ -35,8 +35,8 @@ def as_instant(moment: datetime) -> Instant:
             f"{moment.isoformat()} has no UTC offset, so it names no instant; give an aware "
             "datetime, or At(…, tz) for a civil time"
         )
-    _check_year(moment.year, moment.isoformat())
-    return Instant(moment.astimezone(UTC))
+    _check_year(moment)
+    return Instant(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
 
 
 def parse_wall_time(value: str | datetime) -> WallTime:
@@ -53,14 +53,15 @@ def parse_wall_time(value: str | datetime) -> WallTime:
         wall_time = _parse(value)
     else:
         raise InvalidTime(f"a civil time must be text or a naive datetime, got {value!r:.80}")
-    _check_year(wall_time.year, wall_time.isoformat())
+    _check_year(wall_time)
     return WallTime(wall_time)
 
 
 def _parse(text: str) -> datetime:
-    if re.fullmatch(r".{10,40}(Z|[+-]\d\d:?\d\d)", text):
-        raise InvalidTime(_has_offset(text))
+    # What has an offset is no civil time, so it need not be looked for in one that is.
     if not _CIVIL.fullmatch(text):
+        if re.fullmatch(r".{10,40}(Z|[+-]\d\d:?\d\d)", text):
+            raise InvalidTime(_has_offset(text))
         raise InvalidTime(
             f"civil time {text!r:.80} is not of the form 2026-03-29T09:00[:00[.000000]]"
         )
@@ -80,6 +81,8 @@ def _has_offset(text: str) -> str:
     )
 
 
-def _check_year(year: int, text: str) -> None:
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise InvalidTime(f"{text} is outside the supported years {FIRST_YEAR} to {LAST_YEAR}")
+def _check_year(moment: datetime) -> None:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InvalidTime(
+            f"{moment.isoformat()} is outside the supported years {FIRST_YEAR} to {LAST_YEAR}"
+        )

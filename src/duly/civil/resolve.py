@@ -19,6 +19,7 @@ Resolution = Literal["plain", "gap", "overlap"]
 FirstFrom = Callable[[datetime], WallTime | None]
 """An ascending row of civil times: gives the first at or after one; it seeks, never walks."""
 
+_GAP_POLICIES, _FOLD_POLICIES = get_args(GapPolicy), get_args(FoldPolicy)
 _TICK = timedelta(microseconds=1)
 # No change moves the clocks by more: Samoa and Kiribati once skipped a day.
 _FAR = timedelta(hours=25)
@@ -74,7 +75,7 @@ def resolve_checked(
     assert before is not None
     assert after is not None
     if before == after:
-        return (Due(Instant(earlier.astimezone(UTC)), wall_time, zone.name, "plain"),)
+        return (Due(_instant(wall_time, before), wall_time, zone.name, "plain"),)
     if before < after:
         return _in_gap(wall_time, zone, before, after, gap)
     return _in_overlap(wall_time, zone, before, after, fold)
@@ -273,10 +274,9 @@ def _reading(at: Instant, offset: timedelta) -> datetime:
 
 def check_policies(gap: str, fold: str) -> None:
     """Raise InvalidRule for a policy that does not exist."""
-    for name, policy, known in (
-        ("gap", gap, get_args(GapPolicy)),
-        ("fold", fold, get_args(FoldPolicy)),
-    ):
+    if gap in _GAP_POLICIES and fold in _FOLD_POLICIES:
+        return
+    for name, policy, known in (("gap", gap, _GAP_POLICIES), ("fold", fold, _FOLD_POLICIES)):
         if policy not in known:
             raise InvalidRule(f"{name} must be one of {', '.join(known)}; got {policy!r:.60}")
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib.resources import files
 
 from duly.civil.at import At
-from duly.scheduling import NewEvent
+from duly.intake import NewEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

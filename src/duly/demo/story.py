@@ -20,9 +20,9 @@ from duly.civil.instants import EARLIEST
 from duly.conf import config
 from duly.demo import appointments
 from duly.demo.verdict import Verdict, acknowledge, judge, quantile
+from duly.intake import NewEvent
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.outcome import LeaseLost
-from duly.scheduling import NewEvent
 from duly.store import facts
 
 # How the reminders that are explained are resolved, and in which zone.

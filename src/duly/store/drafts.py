@@ -1,30 +1,51 @@
-"""Statements that put new events into the table, and answer for keys that exist."""
+"""New events on their way into the table, and the row that each of them becomes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from django.db import transaction
-
+from duly.civil.forms import rule_to_text
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
-from duly.errors import EventConflict
-from duly.ids import new_id
 from duly.models import ScheduledEvent
-from duly.models.fields import EncodedPayload
 from duly.payloads import decode
-from duly.policy.states import EventStatus, OnTzdataChange
-from duly.store import facts
-from duly.store.events import NOTIFY_WITHIN, event_entry, events_in, record, retime, set_due
-from duly.store.wakeups import notify_after_commit
+from duly.policy.states import EventStatus
+from duly.store.events import set_due
+from duly.store.rows import resolution_text
+
+# In the order of `cells`.
+COLUMNS = (
+    "id",
+    "service",
+    "event_type",
+    "key",
+    "entity_type",
+    "entity_id",
+    "payload",
+    "rule",
+    "execution_timezone",
+    "user_timezone",
+    "resource_timezone",
+    "tzdata_fingerprint",
+    "on_tzdata_change",
+    "exceptions",
+    "handling",
+    "status",
+    "reason",
+    "next_at",
+    "next_wall_time",
+    "next_resolution",
+    "created_at",
+    "updated_at",
+)
+_SCHEDULED = EventStatus.SCHEDULED.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """An event that has been checked, on its way into the table."""
+class Draft(NamedTuple):
+    """An event that has been checked; a tuple, because a bulk makes thousands of them."""
 
     event_type: str
     service: str
@@ -32,170 +53,97 @@ class Draft:
     entity_type: str
     entity_id: str
     payload: str
+    """JSON text."""
+    asked: Rule
+    """The rule as it was given."""
     rule: Rule
+    """The rule with what it left to the moment of scheduling."""
+    first: Due
+    fingerprint: str
+    """Of the zone data that `first` was derived with."""
     user_timezone: str
     resource_timezone: str
-    on_tzdata_change: OnTzdataChange = OnTzdataChange.KEEP_WALL
-    handling: dict[str, Any] = field(default_factory=dict)
-    first: Due | None = None
-    floating: frozenset[str] = frozenset()
-    """What the rule left to the moment of scheduling, by name, and was given just now."""
+    on_tzdata_change: str
+    handling: dict[str, Any]
 
-    def timed(self, rule: Rule, first: Due) -> Draft:
-        """Give the draft with its anchored rule and its first due instant."""
-        floating: frozenset[str] = frozenset()
-        if rule is not self.rule:
-            asked, given = self.rule.to_json(), rule.to_json()
-            floating = frozenset(name for name in given if given[name] != asked.get(name))
-        return replace(self, rule=rule, first=first, floating=floating)
+    @property
+    def floating(self) -> frozenset[str]:
+        """Name what the rule left to the moment of scheduling, and was given just now."""
+        if self.rule is self.asked:
+            return frozenset()
+        asked, given = self.asked.to_json(), self.rule.to_json()
+        return frozenset(name for name in given if given[name] != asked.get(name))
 
 
-def schedule(
-    using: str, drafts: Sequence[Draft], now: datetime, on_conflict: str, actor: str
-) -> list[ScheduledEvent]:
-    """Store drafts, in the order given; a key that exists is answered as `on_conflict` says."""
-    with transaction.atomic(using):
-        existing = _existing(using, drafts)
-        new = [draft for draft in drafts if (draft.service, draft.key) not in existing]
-        rows = [_row(draft, now) for draft in new]
-        # Another transaction may store one of these keys at this very moment: its row
-        # wins, and is then found like any other that exists.
-        events_in(using).bulk_create(rows, ignore_conflicts=True)
-        keyed = [row.id for row in rows if row.key is not None]
-        inserted = set(events_in(using).filter(id__in=keyed).values_list("id", flat=True))
-        stored: dict[int, ScheduledEvent] = {}
-        overtaken: list[Draft] = []
-        for draft, row in zip(new, rows, strict=True):
-            if row.key is None or row.id in inserted:
-                row.payload = decode(draft.payload)
-                stored[id(draft)] = row
-            else:
-                overtaken.append(draft)
-        record(using, (event_entry(facts.SCHEDULED, now, row, actor) for row in stored.values()))
-        existing |= _existing(using, overtaken)
-        for draft in drafts:
-            if id(draft) not in stored:
-                event = existing[draft.service, draft.key]
-                stored[id(draft)] = _meet(using, event, draft, now, on_conflict, actor)
-        _wake_for(using, stored.values(), now)
-    return [stored[id(draft)] for draft in drafts]
+class Cells(NamedTuple):
+    """The two rows of a draft, as texts that PostgreSQL reads."""
+
+    event: tuple[str | None, ...]
+    """In the order of COLUMNS."""
+    ledger_data: str
 
 
-def _existing(using: str, drafts: Sequence[Draft]) -> dict[tuple[str, str | None], ScheduledEvent]:
-    keys: dict[str, list[str]] = {}
-    for draft in drafts:
-        if draft.key is not None:
-            keys.setdefault(draft.service, []).append(draft.key)
-    found: dict[tuple[str, str | None], ScheduledEvent] = {}
-    for service, names in keys.items():
-        rows = events_in(using).filter(service=service, key__in=names)
-        # In the order of their ids: two callers with the same keys must not wait for
-        # each other.
-        for event in rows.order_by("id").select_for_update():
-            found[event.service, event.key] = event
-    return found
+def cells(draft: Draft, id_: str, now: str) -> Cells:
+    """Write the rows of a draft.
 
-
-def _meet(
-    using: str, event: ScheduledEvent, draft: Draft, now: datetime, on_conflict: str, actor: str
-) -> ScheduledEvent:
-    """Answer a draft whose key exists."""
-    if on_conflict == "raise":
-        raise EventConflict(
-            f"service {draft.service!r} has an event with key {draft.key!r} already: "
-            f"{event.id}, {event.status}; on_conflict='replace' reschedules it"
-        )
-    if on_conflict == "keep" or _same_content(event, draft):
-        return event
-    assert draft.first is not None
-    event.event_type = draft.event_type
-    event.entity_type, event.entity_id = draft.entity_type, draft.entity_id
-    event.payload = decode(draft.payload)
-    event.user_timezone = draft.user_timezone
-    event.resource_timezone = draft.resource_timezone
-    event.on_tzdata_change = draft.on_tzdata_change.value
-    event.handling = draft.handling
-    event.save(
-        using=using,
-        update_fields=(
-            "event_type",
-            "entity_type",
-            "entity_id",
-            "payload",
-            "user_timezone",
-            "resource_timezone",
-            "on_tzdata_change",
-            "handling",
-        ),
-    )
-    retime(using, event, draft.rule, draft.first, now, actor)
-    return event
-
-
-def _wake_for(using: str, stored: Iterable[ScheduledEvent], now: datetime) -> None:
-    first = min((event.next_at for event in stored if event.next_at), default=None)
-    if first is not None:
-        notify_after_commit(using, first, now, NOTIFY_WITHIN)
-
-
-def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
-    if event.status == EventStatus.CANCELLED:
-        return False
-    return _content_of(event) == (
+    id_: 32 hexadecimal digits. now: in ISO 8601.
+    """
+    first = draft.first
+    rule, next_at = rule_to_text(draft.rule), first.at.isoformat()
+    plain = first.resolution == "plain" and not first.jitter
+    event = (
+        id_,
+        draft.service,
         draft.event_type,
+        draft.key,
         draft.entity_type,
         draft.entity_id,
-        decode(draft.payload),
+        draft.payload,
+        rule,
+        draft.rule.zone,
         draft.user_timezone,
         draft.resource_timezone,
+        draft.fingerprint,
         draft.on_tzdata_change,
-        draft.handling,
-    ) and _same_rule(event.rule, draft)
-
-
-def _content_of(event: ScheduledEvent) -> tuple[Any, ...]:
-    return (
-        event.event_type,
-        event.entity_type,
-        event.entity_id,
-        event.payload,
-        event.user_timezone,
-        event.resource_timezone,
-        event.on_tzdata_change,
-        event.handling,
+        "[]",
+        json.dumps(draft.handling) if draft.handling else "{}",
+        _SCHEDULED,
+        "",
+        next_at,
+        first.wall_time.isoformat(),
+        "plain" if plain else resolution_text(first),
+        now,
+        now,
     )
+    return Cells(event, f'{{"next_at": "{next_at}", "rule": {rule}}}')
 
 
-def _row(draft: Draft, now: datetime) -> ScheduledEvent:
-    assert draft.first is not None
+def event_of(draft: Draft, id_: UUID, now: datetime) -> ScheduledEvent:
+    """Build the event that a draft becomes; the caller saves it, or has done so."""
     event = ScheduledEvent(
-        id=new_id(now),
+        id=id_,
         service=draft.service,
         event_type=draft.event_type,
         key=draft.key,
         entity_type=draft.entity_type,
         entity_id=draft.entity_id,
-        payload=EncodedPayload(draft.payload),
+        payload=decode(draft.payload),
         rule=draft.rule.to_json(),
         execution_timezone=draft.rule.zone,
         user_timezone=draft.user_timezone,
         resource_timezone=draft.resource_timezone,
-        on_tzdata_change=draft.on_tzdata_change.value,
-        handling=draft.handling,
+        on_tzdata_change=draft.on_tzdata_change,
+        # Many drafts may share one: what a caller does to his event is his alone.
+        handling=json.loads(json.dumps(draft.handling)) if draft.handling else {},
         created_at=now,
     )
     set_due(event, draft.first, now)
+    event.tzdata_fingerprint = draft.fingerprint
     return event
 
 
-def _same_rule(stored: dict[str, Any], draft: Draft) -> bool:
-    """Compare rules; what one left to the moment of scheduling matches whatever is stored.
-
-    Otherwise a deployment that schedules its rules at every start would push them ahead
-    of themselves, and none would ever fire (riverqueue/river#791).
-    """
-
-    def fixed(form: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in form.items() if name not in draft.floating}
-
-    return fixed(stored) == fixed(draft.rule.to_json())
+def stored_event_of(draft: Draft, id_: str, now: datetime, using: str) -> ScheduledEvent:
+    """Build the event that a draft has become, as if it had been read from the table."""
+    event = event_of(draft, UUID(id_), now)
+    event._state.adding, event._state.db = False, using
+    return event

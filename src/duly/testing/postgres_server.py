@@ -55,14 +55,20 @@ class PostgresServer:
 
     durable: write to the disk as in production (fsync), for tests of crashes.
     environment: variables for the server's processes, on top of ours.
+    settings: parameters of postgresql.conf by name, such as {"shared_buffers": "256MB"}; they
+        win over our own.
     Raises ServerError where no PostgreSQL is found or it does not start.
     """
 
     def __init__(
-        self, *, durable: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        durable: bool = False,
+        environment: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._environment = dict(environment or {})
-        self._settings = _SETTINGS | (_DURABLE if durable else _FAST)
+        self._settings = _SETTINGS | (_DURABLE if durable else _FAST) | dict(settings or {})
         self._account = unprivileged_account()
         self._password = secrets.token_hex(16)
         self._folder: Folder | None = None

@@ -60,6 +60,11 @@ class Pooler:
         self.kill()
         self._folder.remove()
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while it does not run."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         program = shutil.which("pgbouncer")

@@ -9,7 +9,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,9 @@ def _schedule_civil(log: logs.Log, begun: float, seconds: float) -> None:
         )
 
 
-def _scheduled(log: logs.Log, new: list[NewEvent]) -> list[Any]:
+def _scheduled(log: logs.Log, new: list[NewEvent]) -> Sequence[Any]:
     while True:
-        stored: list[Any] = []
+        stored: Sequence[Any] = []
         try:
             with transaction.atomic():
                 stored = duly.schedule_events(new)
@@ -149,7 +149,7 @@ def _due(event: Any) -> datetime:
     return due
 
 
-def _cancel_some(log: logs.Log, dice: random.Random, stored: list[Any]) -> None:
+def _cancel_some(log: logs.Log, dice: random.Random, stored: Sequence[Any]) -> None:
     for event in dice.sample(stored, int(len(stored) * CANCELLED_SHARE)):
         try:
             answer = duly.cancel_event(event.id)

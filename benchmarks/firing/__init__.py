@@ -1,0 +1,1 @@
+"""duly and its peers fire events side by side; see README.md."""

@@ -1,0 +1,65 @@
+"""Many stored events, each built when it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
+
+from duly.models import ScheduledEvent
+
+
+class StoredEvents(Sequence[ScheduledEvent]):
+    """The events that `schedule_events` has stored, in the order in which they were given.
+
+    A sequence that builds an event when it is first read, without asking the database, and
+    then keeps it: whoever schedules thousands seldom reads more than a few. A slice is a
+    list; it equals any other sequence of the same events.
+    """
+
+    __slots__ = ("_build", "_built", "_count")
+
+    def __init__(
+        self,
+        count: int,
+        build: Callable[[int], ScheduledEvent],
+        built: dict[int, ScheduledEvent],
+    ) -> None:
+        self._count = count
+        self._build = build
+        self._built = built
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> ScheduledEvent: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ScheduledEvent]: ...
+
+    def __getitem__(self, index: int | slice) -> ScheduledEvent | list[ScheduledEvent]:
+        if isinstance(index, slice):
+            return [self._event(at) for at in range(self._count)[index]]
+        return self._event(range(self._count)[index])
+
+    def __iter__(self) -> Iterator[ScheduledEvent]:
+        return map(self._event, range(self._count))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, (str, bytes)):
+            return NotImplemented
+        return len(self) == len(other) and all(
+            one == another for one, another in zip(self, other, strict=True)
+        )
+
+    # As lists: what is equal to a list cannot have a hash of its own.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{self._count} stored events>"
+
+    def _event(self, index: int) -> ScheduledEvent:
+        found = self._built.get(index)
+        if found is None:
+            found = self._built[index] = self._build(index)
+        return found
