@@ -239,7 +239,7 @@ def _lines(directory: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in directory.glob("effects-*.jsonl"))
 
 
-def _schedule(stage: Stage, new: Sequence[NewEvent]) -> list[ScheduledEvent]:
+def _schedule(stage: Stage, new: Sequence[NewEvent]) -> Sequence[ScheduledEvent]:
     with transaction.atomic(stage.using):
         return scheduling.schedule_events(new, actor="bench")
 
