@@ -106,8 +106,9 @@ def fire_burst(stage: Stage, count: int) -> Burst:
     asked = time.monotonic()
     with _engines(stage, directory):
         start = time.monotonic() - asked
-        _acknowledge(directory, _schedule(stage, new))
+        stored = _schedule(stage, new)
         began = time.time()
+        _acknowledge(directory, stored)
         _await(directory, count, began, stage.options.patience_seconds)
     verdict = _judged(stage, directory)
     last = max((float(effect["at"]) for effect in effects_in(directory)), default=began)
