@@ -45,7 +45,7 @@ def _refusal(using: str) -> str:
     if used := care.tables_in_use(using):
         return f"this database is in use: {used[0]} holds rows"
     if others := care.others_connected(using):
-        return f"this database is in use: {others} other sessions are connected to it"
+        return f"this database is in use: sessions of others on it: {others}"
     return ""
 
 
