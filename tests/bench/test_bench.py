@@ -92,8 +92,10 @@ def test_a_signal_ends_everything_and_drops_the_database(
 def test_a_killed_bench_takes_its_processes_along(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("only Linux ends children with their parent")
+    # What SIGKILL leaves behind, goes with the test.
+    kept = environment(tmp_path, {"TMPDIR": str(tmp_path)})
     with subprocess.Popen(
-        command(*SMALL), env=environment(tmp_path, {}), cwd=tmp_path, stdout=subprocess.PIPE
+        command(*SMALL), env=kept, cwd=tmp_path, stdout=subprocess.PIPE
     ) as running:
         assert running.stdout is not None
         running.stdout.readline()
