@@ -50,6 +50,29 @@ def test_what_is_older_than_a_minute_is_sealed_in_ranges_that_follow_each_other(
     assert found(using) == []
 
 
+def test_a_row_that_is_younger_than_one_after_it_is_not_taken_for_inserted(using: str) -> None:
+    write(using, 1)
+    write(using, 2, at=NOW + 2 * SECOND)
+    write(using, 3)
+
+    (one,) = sealed(using, NOW + 61 * SECOND)
+    assert (one.first, one.last) == (1, 1)
+    assert found(using) == []
+
+    (two,) = sealed(using, NOW + 63 * SECOND)
+    assert (two.first, two.last, two.gaps) == (2, 3, [])
+    assert found(using) == []
+
+
+def test_a_row_from_a_clock_that_was_ahead_holds_nothing_up(using: str) -> None:
+    write(using, 1, at=NOW + timedelta(days=1))
+    write(using, 2)
+
+    (one,) = sealed(using, NOW + 61 * SECOND)
+
+    assert (one.first, one.last) == (1, 2)
+
+
 def test_rows_that_never_came_are_gaps(using: str) -> None:
     write(using, 2, 3, 6)
 

@@ -32,6 +32,11 @@ duly stands alone, with duly.service.settings, and makes its own tables:
   DULY_HANDLERS        modules that hold handlers, parted by commas
   DULY_<NAME>          any setting of DULY, such as DULY_LEASE_SECONDS=3"""
 
+BENCH = """\
+Measures on a database of its own: one that it creates beside the configured one, on the same
+server or in the same folder, and drops at the end, or the empty one that --database-url names.
+Nothing in your database is read or changed. 0 only if all five promises were kept, else 1."""
+
 PARTITION = """\
 What is there stays where it is, as the partition of the past, until the month ends; each
 month after it has its own, and engines make those to come. `duly prune` then drops months.
@@ -103,6 +108,17 @@ def _demo(verb: ArgumentParser) -> None:
     verb.add_argument("--events", type=int, default=1000, help="how many come due (1000)")
     verb.add_argument("--database-url", metavar="URL", help="an empty database to run on")
     verb.add_argument("--keep", action="store_true", help="leave the database and the logs")
+
+
+def _bench(verb: ArgumentParser) -> None:
+    length = verb.add_mutually_exclusive_group()
+    text = "about how long all of it may take (180)"
+    length.add_argument("--seconds", type=float, default=180.0, metavar="S", help=text)
+    length.add_argument("--quick", action="store_true", help="half a minute, as for CI")
+    verb.add_argument("--events", type=int, metavar="N", help="how many come due at once")
+    verb.add_argument("--engines", type=int, default=2, metavar="N", help="engine processes (2)")
+    text = "an empty database to run on, where none may be created; its rows are deleted after"
+    verb.add_argument("--database-url", metavar="URL", help=text)
 
 
 def _schedule(verb: ArgumentParser) -> None:
@@ -299,6 +315,7 @@ def _add_dry_run(verb: ArgumentParser) -> None:
 _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "run": ("run an engine until SIGTERM or SIGINT", "", _run),
     "demo": ("fire events, kill an engine, and prove that nothing was lost", "", _demo),
+    "bench": ("measure the five promises on your database and machine", BENCH, _bench),
     "schedule": ("schedule an event", RULES, _schedule),
     "upcoming": ("list what comes up", "", _upcoming),
     "preview": ("show when a rule fires next", RULES, _preview),

@@ -14,7 +14,7 @@ from duly.cli.tables import visible
 from duly.errors import DulyError, EventConflict, EventNotFound
 
 STANDALONE = "duly.service.settings"
-WITHOUT_TABLES = frozenset({"demo", "preview", "convert", "validate"})
+WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
 
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -6,17 +6,17 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import django
 
+from duly.demo.engine_process import EngineProcess
 from duly.demo.handlers import DIRECTORY_VARIABLE
+from duly.demo.progress import clear_progress, progress
 from duly.demo.verdict import effects_in
 
 # From the second engine's start to the first due instant.
@@ -24,7 +24,6 @@ LEAD_SECONDS = 2.0
 # After the last due instant: the lease of the killed process, then some.
 PATIENCE_SECONDS = 15.0
 PROGRESS_SECONDS = 0.25
-STOP_SECONDS = 60.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -48,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     say = _silent if quiet else _say
     say(story.opening())
     story.schedule_appointments(say)
-    engines = [_Engine(), _Engine()]
+    engines = [EngineProcess(), EngineProcess()]
     try:
         for engine in engines:
             engine.await_start()
@@ -73,35 +72,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if verdict.passed and as_planned else 1
 
 
-class _Engine:
-    """`duly run` in a process of its own."""
-
-    def __init__(self) -> None:
-        self.holder = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "duly", "run", "--json"], stdout=subprocess.PIPE, text=True
-        )
-
-    def await_start(self) -> None:
-        """Wait until it says that it runs, and under which holder it claims."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            raise SystemExit(f"duly: error: an engine did not start (exit code {code})")
-        self.holder = json.loads(line)["holder"]
-
-    def stop(self) -> int:
-        """Stop it gracefully, if it still runs; gives its exit code."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=STOP_SECONDS)
-        return self.process.returncode
-
-
 def _watch(
     directory: Path,
-    engines: Sequence[_Engine],
+    engines: Sequence[EngineProcess],
     first: datetime,
     seconds: float,
     events: int,
@@ -112,19 +85,19 @@ def _watch(
     killed_at = 0.0
     while (elapsed := time.time() - start) < seconds + PATIENCE_SECONDS:
         fired = len({str(effect["key"]) for effect in effects_in(directory)})
-        _progress(fired, events, max(0.0, elapsed))
+        progress(fired, events, max(0.0, elapsed))
         if not killed_at and elapsed >= seconds / 2:
             killed_at = elapsed
-            _clear_progress()
+            clear_progress()
             say(f"{elapsed:.1f} s: {_kill_busiest(engines)}, {fired} fired so far.")
         if fired >= events and elapsed > seconds:
             break
         time.sleep(PROGRESS_SECONDS)
-    _clear_progress()
+    clear_progress()
     return killed_at
 
 
-def _kill_busiest(engines: Sequence[_Engine]) -> str:
+def _kill_busiest(engines: Sequence[EngineProcess]) -> str:
     """Kill the engine whose death hurts most: the one that holds the most."""
     from duly.demo import story
 
@@ -134,17 +107,6 @@ def _kill_busiest(engines: Sequence[_Engine]) -> str:
     return (
         f"engine {victim.process.pid} killed with SIGKILL, which held {held[victim.holder]} events"
     )
-
-
-def _progress(fired: int, events: int, elapsed: float) -> None:
-    if sys.stderr.isatty():
-        bar = "#" * (30 * fired // events)
-        print(f"\r  [{bar:<30}] {fired}/{events} fired, {elapsed:4.1f} s", end="", file=sys.stderr)
-
-
-def _clear_progress() -> None:
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
 
 
 def _say(text: str) -> None:

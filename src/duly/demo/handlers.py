@@ -21,9 +21,8 @@ def _log() -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
-@handler("appointment_check_in")
-def check_in(occurrence: Occurrence) -> None:
-    """Note the instant of the effect, then take a moment, as real work does."""
+def note(occurrence: Occurrence) -> None:
+    """Write what is done, and when, in one write that no other can come between."""
     line = {
         "key": occurrence.idempotency_key,
         "due_at": occurrence.due_at.timestamp(),
@@ -31,6 +30,12 @@ def check_in(occurrence: Occurrence) -> None:
         "attempt": occurrence.attempt,
     }
     os.write(_log(), json.dumps(line).encode() + b"\n")
+
+
+@handler("appointment_check_in")
+def check_in(occurrence: Occurrence) -> None:
+    """Note the instant of the effect, then take a moment, as real work does."""
+    note(occurrence)
     time.sleep(WORK_SECONDS)
 
 

@@ -19,7 +19,7 @@ from duly.civil.explain import explain
 from duly.civil.instants import EARLIEST
 from duly.conf import config
 from duly.demo import appointments
-from duly.demo.verdict import Verdict, judge, quantile
+from duly.demo.verdict import Verdict, acknowledge, judge, quantile
 from duly.intake import NewEvent
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.outcome import LeaseLost
@@ -88,8 +88,7 @@ def schedule_due_now(
         )
     with transaction.atomic(using):
         stored = scheduling.schedule_events(new, actor="demo")
-    keys = [_key(event.id, event.next_at) for event in stored]
-    (directory / "acknowledged.txt").write_text("\n".join(keys), "utf-8")
+    acknowledge(directory, (key_of(event.id, event.next_at) for event in stored))
 
 
 def held_by_holder() -> Counter[str]:
@@ -100,6 +99,11 @@ def held_by_holder() -> Counter[str]:
 
 def verdict(directory: Path) -> Verdict:
     """Judge the run by its logs; the ledger only says which events were rescued."""
+    return judge(directory, rescued())
+
+
+def rescued() -> list[str]:
+    """Give the keys of what was taken over from an engine that was killed."""
     using = config().database
     lost = LedgerEntry.objects.using(using).filter(
         fact="retried", data__error__startswith=LeaseLost.__name__
@@ -112,7 +116,7 @@ def verdict(directory: Path) -> Verdict:
         if id_ is not None
     }
     rows = Occurrence.objects.using(using).filter(id__in=ids).values_list("event_id", "due_at")
-    return judge(directory, [_key(event_id, due_at) for event_id, due_at in rows])
+    return [key_of(event_id, due_at) for event_id, due_at in rows]
 
 
 def verdict_lines(verdict: Verdict, killed_at: float) -> Iterable[str]:
@@ -165,7 +169,8 @@ def examples() -> Iterable[str]:
         yield from (f"  {sentence}" for sentence in told.sentences)
 
 
-def _key(event_id: object, due_at: datetime | None) -> str:
+def key_of(event_id: object, due_at: datetime | None) -> str:
+    """Give the idempotency key under which a handler sees an event."""
     assert due_at is not None
     return f"{event_id}:{due_at.isoformat()}"
 

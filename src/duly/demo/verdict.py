@@ -34,6 +34,11 @@ class Verdict:
         return not (self.lost or self.early or self.phantom)
 
 
+def acknowledge(directory: Path, keys: Iterable[str]) -> None:
+    """Write down what was scheduled; to be called once the transaction has committed."""
+    (directory / "acknowledged.txt").write_text("\n".join(keys), "utf-8")
+
+
 def acknowledged_in(directory: Path) -> set[str]:
     """Read the keys that were scheduled and committed."""
     return set((directory / "acknowledged.txt").read_text("utf-8").split())
@@ -49,20 +54,26 @@ def effects_in(directory: Path) -> list[dict[str, float | str]]:
     return effects
 
 
-def judge(directory: Path, rescued: Iterable[str]) -> Verdict:
+def judge(
+    directory: Path, rescued: Iterable[str], *, clock_ahead: float = 0.0, uncertain: float = 0.0
+) -> Verdict:
     """Compare the two logs.
 
     rescued: keys that were handed to another process after the kill; they are counted
-    apart, since their lateness is that of the lease.
+        apart, since their lateness is that of the lease.
+    clock_ahead: seconds that the database's clock, by which events are due, reads ahead of
+        this host's, by which handlers write their log.
+    uncertain: how many seconds that may be off; nothing is early by less.
     """
     acknowledged = acknowledged_in(directory)
     first: dict[str, float] = {}
     times: Counter[str] = Counter()
     early = 0
     for effect in effects_in(directory):
-        key, lateness = str(effect["key"]), float(effect["at"]) - float(effect["due_at"])
+        key = str(effect["key"])
+        lateness = float(effect["at"]) + clock_ahead - float(effect["due_at"])
         times[key] += 1
-        early += lateness < 0
+        early += lateness < -uncertain
         first[key] = min(lateness, first.get(key, lateness))
     taken_over = acknowledged & set(rescued) & set(first)
     return Verdict(

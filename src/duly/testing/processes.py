@@ -133,7 +133,7 @@ def _sweep(base: Path) -> None:
 def run(command: Sequence[str], account: Account | None, what: str) -> None:
     """Run a program to its end. Raises ServerError with what it said."""
     done = subprocess.run(
-        _launched(command, account, signal.SIGKILL),
+        launched(command, account, signal.SIGKILL),
         cwd="/",
         capture_output=True,
         text=True,
@@ -158,7 +158,7 @@ def spawn(
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            _launched(command, account, death_signal),
+            launched(command, account, death_signal),
             cwd="/",
             env=os.environ | dict(environment or {}),
             stdin=subprocess.DEVNULL,
@@ -168,9 +168,10 @@ def spawn(
         )
 
 
-def _launched(
+def launched(
     command: Sequence[str], account: Account | None, death_signal: signal.Signals
 ) -> list[str]:
+    """Give the command that becomes `command`, and gets `death_signal` when we have ended."""
     uid, gid = (account.uid, account.gid) if account else (-1, -1)
     script = [sys.executable, "-I", "-S", str(Path(launch.__file__))]
     return [*script, *map(str, (os.getpid(), int(death_signal), uid, gid)), *command]
