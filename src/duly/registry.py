@@ -169,9 +169,13 @@ def known_types() -> frozenset[str]:
     return frozenset(_registrations)
 
 
-def has_async() -> bool:
-    """Say whether any handler in this process is `async def`."""
-    return any(registration.is_async for registration in _registrations.values())
+def types_of(*, is_async: bool) -> frozenset[str]:
+    """Give the event types whose handlers are `async def`, or those whose are plain."""
+    return frozenset(
+        event_type
+        for event_type, registration in tuple(_registrations.items())
+        if registration.is_async == is_async
+    )
 
 
 def unregister(event_type: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 import duly
 from duly import At, Every, GiveUp, Retry, Snooze
@@ -295,3 +295,19 @@ def test_a_replay_runs_again_under_the_same_key_with_all_attempts(
     assert len(set(keys)) == 1
     entry = LedgerEntry.objects.using(using).get(fact="replayed")
     assert (entry.actor, entry.data) == ("anna", {"from": "dead", "error": "ValueError: no"})
+
+
+def test_an_atomic_handler_that_breaks_its_transaction_fails_and_says_so(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    def broken(occurrence: Any) -> None:
+        transaction.set_rollback(True, using=using)
+
+    handle("broken", broken, atomic=True, retry=Retry(attempts=1))
+    duly.schedule_event("broken", At.instant(datetime.now(UTC)))
+    start_engine()
+    signals.wait("occurrences.recorded")
+
+    (occurrence,) = Occurrence.objects.using(using)
+    assert occurrence.status == "dead"
+    assert occurrence.error.startswith("TransactionManagementError")

@@ -450,3 +450,26 @@ def test_an_event_scheduled_long_after_its_own_instant_is_noticed_at_once(
     signals.wait("occurrences.recorded", 2)
 
     assert fired[1] - scheduled < timedelta(seconds=FULL_LOOK_SECONDS)
+
+
+def test_plain_handlers_that_are_all_busy_do_not_hold_up_the_async_ones(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    release = threading.Event()
+    fired: list[str] = []
+
+    async def quick(occurrence: Any) -> None:
+        fired.append(occurrence.event_type)
+
+    handle("slow", lambda occurrence: release.wait(10))
+    handle("quick", quick)
+    start_engine(concurrency=1, async_concurrency=1)
+    for _ in range(3):
+        duly.schedule_event("slow", soon(-60))
+    signals.wait("occurrences.started", 1)
+    duly.schedule_event("quick", soon(-30))
+
+    signals.wait("occurrences.recorded", 1, seconds=FULL_LOOK_SECONDS)
+    assert fired == ["quick"]
+    release.set()
+    signals.wait("occurrences.recorded", 4)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from duly import registry
+from duly.clock import Reading
 from duly.conf import Config
 from duly.engine.execute import Attempt
-from duly.engine.executors.pace import AHEAD_SECONDS, MOST_AHEAD, Pace
-from duly.engine.floor import FULL_LOOK_SECONDS, HEARD_SECONDS, MARGIN, Floor
+from duly.engine.executors.pace import MOST_AHEAD, Pace
+from duly.engine.floor import FULL_LOOK_SECONDS, HEARD_SECONDS, Floor
 from duly.engine.leases import Leases
 from duly.engine.options import EngineOptions
 from duly.engine.plan import Room
-from duly.policy.outcome import Succeeded
+from duly.policy.outcome import NotEntered, Succeeded, decide
 from duly.policy.retry import Retry
 from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.testing.manual_clock import ManualClock
@@ -26,29 +27,26 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
-    ("ended", "seconds", "ahead"),
+    ("took", "ahead"),
     [
-        pytest.param(0, 1.0, 0, id="nothing-ends"),
-        pytest.param(16, 1.0, 0, id="handlers-of-a-second"),
-        pytest.param(400, 1.0, int(400 * AHEAD_SECONDS), id="handlers-of-forty-milliseconds"),
-        pytest.param(1_000_000, 1.0, MOST_AHEAD, id="handlers-that-do-nothing"),
+        pytest.param([], 0, id="nothing-has-ended"),
+        pytest.param([30.0] * 16, 0, id="handlers-of-half-a-minute-that-end-together"),
+        pytest.param([0.05] * 20, 16, id="of-fifty-milliseconds"),
+        pytest.param([0.0] * 1000, MOST_AHEAD, id="handlers-that-do-nothing"),
     ],
 )
-def test_as_much_is_started_ahead_as_ends_in_a_moment(
-    ended: int, seconds: float, ahead: int
-) -> None:
-    pace = Pace(100.0)
-    for _ in range(ended):
-        pace.ended()
+def test_as_much_is_started_ahead_as_ends_in_a_moment(took: list[float], ahead: int) -> None:
+    pace = Pace(16, 100.0)
+    for seconds in took:
+        pace.ended(seconds)
 
-    assert pace.ahead(100.0 + seconds) == ahead
+    assert pace.ahead(100.1) == ahead
 
 
-def test_a_pace_that_breaks_down_is_noticed_with_the_next_look() -> None:
-    pace = Pace(100.0)
-    for _ in range(1000):
-        pace.ended()
-    assert pace.ahead(101.0) > 0
+def test_a_pace_that_breaks_down_is_noticed() -> None:
+    pace = Pace(16, 100.0)
+    pace.ended(0.001)
+    assert pace.ahead(100.1) > 0
 
     assert pace.ahead(102.0) == 0
 
@@ -57,36 +55,36 @@ def test_the_first_look_is_a_full_one_and_the_next_begins_where_it_ended() -> No
     floor = Floor()
 
     assert floor.since(0.0) is None
-    floor.reached(NOW)
-    assert floor.since(1.0) == NOW - MARGIN
+    floor.reached(NOW, None, 0.0)
+    assert floor.since(1.0) == NOW
 
 
-def test_a_full_look_comes_again_whatever_is_heard_and_found() -> None:
+def test_a_look_that_could_not_come_to_its_end_is_followed_by_a_full_one() -> None:
     floor = Floor()
-    floor.since(0.0)
-    floor.reached(NOW)
-    floor.heard_of(NOW, 1.0)
+    floor.reached(NOW, None, 0.0)
 
     assert floor.since(FULL_LOOK_SECONDS) is None
+    assert floor.since(FULL_LOOK_SECONDS + 0.1) is None
 
 
-def test_what_is_heard_of_is_looked_for_for_a_moment() -> None:
+def test_what_is_heard_of_is_looked_for_until_that_is_done_and_a_moment_longer() -> None:
     floor = Floor()
-    floor.since(0.0)
-    floor.reached(NOW)
+    floor.reached(NOW, None, 0.0)
     earlier = NOW - timedelta(days=1)
 
     floor.heard_of(earlier, 1.0)
-    floor.heard_of(NOW + SECOND, 1.1)
+    floor.heard_of(NOW + SECOND, 1.0)
 
-    assert floor.since(1.1 + HEARD_SECONDS / 2) == earlier
-    assert floor.since(1.1 + HEARD_SECONDS) == NOW - MARGIN
+    assert floor.since(3.0) == earlier
+    floor.reached(NOW, earlier, 1.0 + HEARD_SECONDS / 2)
+    assert floor.since(3.0) == earlier
+    floor.reached(NOW, earlier, 1.1 + HEARD_SECONDS)
+    assert floor.since(3.0) == NOW
 
 
 def test_a_word_that_names_no_instant_brings_a_full_look() -> None:
     floor = Floor()
-    floor.since(0.0)
-    floor.reached(NOW)
+    floor.reached(NOW, None, 0.0)
 
     floor.heard_of(None, 1.0)
 
@@ -121,7 +119,7 @@ def test_what_is_due_begins_as_long_as_there_are_slots_and_is_then_left(known: s
     births = [room.birth(_due(known), FINISHED, NOW, NOW) for _ in range(2)]
 
     assert births == [Birth.RUNNING, Birth.LEFT]
-    assert (room.held, room.left) == (10, 1)
+    assert (room.held, room.left_at) == (10, NOW - SECOND)
 
 
 @pytest.mark.parametrize(
@@ -156,13 +154,15 @@ def _leases(clock: ManualClock) -> tuple[Leases, list[Any]]:
     return leases, ended
 
 
-def _attempt(clock: ManualClock, lease: timedelta) -> Attempt:
+def _attempt(clock: ManualClock, lease: timedelta, expires_at: datetime | None = None) -> Attempt:
     registration = registry.Registration(
         "known", lambda occurrence: None, Retry(), timedelta(seconds=5), False, False, None
     )
-    claim = cast("Any", type("_Claim", (), {"id": uuid4(), "handling": {}})())
+    of_claim = {"id": uuid4(), "handling": {}, "expires_at": expires_at}
+    claim = cast("Any", type("_Claim", (), of_claim)())
+    began = Reading(clock.now("default"), clock.monotonic())
     kept_until = clock.monotonic() + lease.total_seconds()
-    return Attempt(claim, registration, 1, Retry(), registration.timeout, kept_until)
+    return Attempt(claim, registration, 1, Retry(), registration.timeout, began, kept_until)
 
 
 def test_an_attempts_time_is_counted_from_when_its_handler_begins() -> None:
@@ -186,7 +186,25 @@ def test_a_handler_does_not_begin_once_its_lease_may_have_run_out() -> None:
 
     assert not leases.enter(attempt)
 
-    assert (leases.running(), ended) == ([], [])
+    assert (leases.running(), ended) == ([], [NotEntered()])
+
+
+def test_a_handler_does_not_begin_once_it_is_too_late_for_it() -> None:
+    clock = ManualClock(NOW)
+    leases, ended = _leases(clock)
+    attempt = _attempt(clock, 30 * SECOND, expires_at=NOW + SECOND)
+    leases.add([attempt])
+    clock.move(2 * SECOND)
+
+    assert not leases.enter(attempt)
+
+    assert ended == [NotEntered()]
+
+
+def test_what_was_never_entered_counts_for_no_attempt_and_waits_for_nothing() -> None:
+    decision = decide(NotEntered(), 1, Retry(attempts=1), NOW, lambda: 0.5)
+
+    assert (decision.status, decision.wake_at, decision.forgiven) == ("pending", NOW, True)
 
 
 def test_a_handler_does_not_begin_once_its_attempt_was_ended() -> None:

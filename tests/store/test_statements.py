@@ -75,7 +75,7 @@ def _session(using: str, *, owns: bool) -> tuple[str, int | None]:
     if owns:
         own_connections()
     try:
-        rows_of(using, "horizon", {"since": None})
+        rows_of(using, "horizon", {"events_since": None, "occurrences_since": None})
         raw = connections[using].connection
         with connections[using].cursor() as cursor:
             cursor.execute("SHOW plan_cache_mode")

@@ -39,14 +39,15 @@ class Engines:
 
     def run(self, signals: Signals) -> int:
         """Run until a signal comes or all have ended well; 1 where one of them ended badly."""
-        for member in self._members:
-            self._start(member)
-        while signals.empty() and any(member.is_wanted for member in self._members):
-            sentinels = [one.process.sentinel for one in self._members if one.process]
-            wait(sentinels, LOOK_SECONDS)
-            for member in self._members:
-                self._look_after(member)
-        return self._stop()
+        try:
+            while signals.empty() and any(member.is_wanted for member in self._members):
+                for member in self._members:
+                    self._look_after(member)
+                sentinels = [one.process.sentinel for one in self._members if one.process]
+                wait(sentinels, LOOK_SECONDS)
+        finally:
+            code = self._stop()
+        return code
 
     def _start(self, member: _Member) -> None:
         member.process = self._context.Process(target=perform_in_child, args=(self._options,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import count
@@ -13,12 +13,12 @@ from uuid import UUID
 from django.db import connections
 
 from duly import registry
-from duly.clock import JUMP_SECONDS, Clock
+from duly.clock import JUMP_SECONDS, Clock, Reading
 from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
 from duly.engine.executors.slots import Slots
 from duly.engine.leases import Leases
-from duly.engine.options import MOST_HELD, EngineOptions
+from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
 from duly.policy.handling import Handling, retry_of
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
@@ -60,6 +60,10 @@ class Dispatcher:
         self._ready: dict[Executor, deque[Claim]] = {plain: deque(), asynchronous: deque()}
         self._strangers: list[Claim] = []
         self._wants_slot = False
+        self._least_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
+        self._most_held = self._least_held
+        self._started = 0
+        self._counted_from = clock.monotonic()
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="duly-dispatcher", daemon=True)
@@ -76,23 +80,37 @@ class Dispatcher:
         return list(self._held.values())
 
     def room(self) -> int:
-        """Say how many more claims may be held."""
-        return max(0, MOST_HELD - len(self._held))
+        """Say how many more claims may be held: what can start within a horizon, at this pace."""
+        elapsed = self._clock.monotonic() - self._counted_from
+        if elapsed >= 1.0:
+            within_horizon = self._started / elapsed * self._options.horizon.total_seconds()
+            self._most_held = max(self._least_held, min(MOST_HELD, int(2 * within_horizon)))
+            self._counted_from, self._started = self._clock.monotonic(), 0
+        return max(0, self._most_held - len(self._held))
 
     def has_drained(self) -> bool:
         """Say whether there is room for a batch of claims that is worth its statement."""
-        return self.room() >= MOST_HELD // 4
+        return self.room() >= self._most_held // 4
 
     def slots(self) -> Slots:
-        """Give the places of the moment for attempts that begin with their claim.
+        """Reserve places for attempts that begin with their claim.
 
-        What is held and has come due goes first.
+        What is held and has come due goes first. Whatever is not used must be given back.
         """
-        free = {
-            executor: max(0, executor.room() - len(ready))
-            for executor, ready in self._ready.items()
-        }
-        return Slots(self._plain, self._asynchronous, free)
+        slots = Slots(self._plain, self._asynchronous)
+        for executor, ready in self._ready.items():
+            if executor is self._plain or registry.types_of(is_async=True):
+                slots.reserve(executor, min(LARGEST_BATCH, executor.room() - len(ready)))
+        return slots
+
+    def no_slots(self) -> Slots:
+        """Give the places for what is not due yet: none."""
+        return Slots(self._plain, self._asynchronous)
+
+    @property
+    def executors(self) -> tuple[Executor, ...]:
+        """The executors, of plain and of `async def` handlers."""
+        return tuple(self._ready)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         """Keep claims until their instant.
@@ -137,27 +155,30 @@ class Dispatcher:
             with self._changed:
                 self._changed.notify()
 
-    def begin(self, claims: Sequence[Claim], kept_until: float) -> None:
-        """Run claims whose first attempts have begun; their leases live until `kept_until`."""
-        attempts = [self._attempt(claim, kept_until) for claim in claims]
-        self._leases.add(attempts)
+    def begin(self, claims: Sequence[Claim], began: Reading, slots: Slots) -> Counter[Executor]:
+        """Run claims whose attempts were started at `began`, in reserved places; gives how many."""
         by_executor: dict[Executor, list[Attempt]] = {}
-        for attempt in attempts:
-            by_executor.setdefault(self._executor(attempt.registration), []).append(attempt)
-        for executor, some in by_executor.items():
-            executor.submit(some)
+        for claim in claims:
+            attempt = self._attempt(claim, began)
+            by_executor.setdefault(slots.executor(attempt.registration), []).append(attempt)
+        for executor, attempts in by_executor.items():
+            self._leases.add(attempts)
+            executor.submit(attempts)
+        self._started += len(claims)
+        return Counter({executor: len(some) for executor, some in by_executor.items()})
 
     def _run(self) -> None:
         own_connections()
         wait = FIRST_WAIT_SECONDS
         try:
             while True:
-                batch, strangers = self._next()
-                if self._stopping:
-                    return
+                slots, batch, strangers = self._next()
+                used: Counter[Executor] = Counter()
                 try:
+                    if self._stopping:
+                        return
                     batch = self._due(batch)
-                    self._start(batch)
+                    used = self._start(batch, slots)
                     self._park(strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
@@ -167,11 +188,14 @@ class Dispatcher:
                     with self._changed:
                         self._changed.wait_for(lambda: self._stopping, wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+                finally:
+                    slots.give_back(used)
         finally:
             connections.close_all()
 
-    def _next(self) -> tuple[list[Claim], list[Claim]]:
+    def _next(self) -> tuple[Slots, list[Claim], list[Claim]]:
         """Wait for claims that are due and have a free slot, and for those nobody can run."""
+        slots = Slots(self._plain, self._asynchronous)
         with self._changed:
             while not self._stopping:
                 self._ripen()
@@ -180,15 +204,18 @@ class Dispatcher:
                     claim
                     for executor, ready in self._ready.items()
                     if ready
-                    for claim in self._take(ready, executor.room())
+                    for claim in self._take(ready, slots.reserve(executor, len(ready)))
                 ]
                 strangers = [claim for claim in self._strangers if self._is_held(claim)]
                 self._strangers.clear()
                 if batch or strangers:
-                    return batch, strangers
+                    return slots, batch, strangers
+                # What was reserved was for claims that are held no more.
+                slots.give_back(Counter())
+                slots = Slots(self._plain, self._asynchronous)
                 due_in = self._timers[0][0] - self._clock.monotonic() if self._timers else None
                 self._clock.wait(self._changed, due_in)
-            return [], []
+            return slots, [], []
 
     def _ripen(self) -> None:
         """Move what has come due from the timers to where it is started from."""
@@ -227,18 +254,20 @@ class Dispatcher:
         self._hold_again(early, JUMP_SECONDS)
         return [claim for claim in batch if claim.ready_at <= due_by]
 
-    def _start(self, batch: list[Claim]) -> None:
+    def _start(self, batch: list[Claim], slots: Slots) -> Counter[Executor]:
         if not batch:
-            return
+            return Counter()
+        monotonic = self._clock.monotonic()
         now = self._clock.now(self._store.using)
-        kept_until = self._clock.monotonic() + self._options.lease.total_seconds()
         batch = self._unexpired(batch, now)
         began = self._store.start(
             batch, now=now, lease_until=now + self._options.lease, holder=self._options.holder
         )
         self.drop({claim.id for claim in batch})
-        self.begin([claim for claim in batch if claim.id in began], kept_until)
+        started = [claim for claim in batch if claim.id in began]
+        used = self.begin(started, Reading(now, monotonic), slots)
         emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
+        return used
 
     def _unexpired(self, batch: list[Claim], now: datetime) -> list[Claim]:
         """Skip what could not begin in time; gives the others."""
@@ -261,13 +290,14 @@ class Dispatcher:
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
-    def _attempt(self, claim: Claim, kept_until: float) -> Attempt:
+    def _attempt(self, claim: Claim, began: Reading) -> Attempt:
         registration = registry.require(claim.event_type)
         retry, timeout = registration.retry, registration.timeout
         if claim.handling:
             retry = retry_of(claim.handling, retry)
             timeout = Handling.from_json(claim.handling).timeout or timeout
-        return Attempt(claim, registration, claim.attempt + 1, retry, timeout, kept_until)
+        kept_until = began.arrived + self._options.lease.total_seconds()
+        return Attempt(claim, registration, claim.attempt + 1, retry, timeout, began, kept_until)
 
     def _executor(self, registration: registry.Registration) -> Executor:
         return self._asynchronous if registration.is_async else self._plain

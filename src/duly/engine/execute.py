@@ -16,7 +16,7 @@ from django.db import transaction
 
 from duly import payloads
 from duly.civil import zones
-from duly.clock import Clock
+from duly.clock import Clock, Reading
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -47,6 +47,8 @@ class Attempt:
     """1, 2, 3 …: the fencing token."""
     retry: Retry
     timeout: timedelta
+    began: Reading
+    """When it was started, on both clocks."""
     kept_until: float
     """How long its lease lives for certain: seconds on the monotonic clock."""
     deadline: float = math.inf
@@ -55,10 +57,21 @@ class Attempt:
     """The same on the database's clock, for the handler to know."""
     is_asked_to_stop: bool = False
 
-    def enter(self, monotonic: float, now: datetime) -> None:
-        """Count its time from now on."""
+    @property
+    def has_entered(self) -> bool:
+        """Whether its handler has begun."""
+        return self.deadline < math.inf
+
+    def may_enter(self, monotonic: float) -> bool:
+        """Say whether its handler may begin: its lease lives, and it is not too late."""
+        expires_at = self.claim.expires_at
+        is_in_time = expires_at is None or self.began.carried(monotonic) <= expires_at
+        return is_in_time and monotonic < self.kept_until
+
+    def enter(self, monotonic: float) -> None:
+        """Count its time from now on; asks no clock that may be away."""
         self.deadline = monotonic + self.timeout.total_seconds()
-        self.ends_at = now + self.timeout
+        self.ends_at = self.began.carried(monotonic) + self.timeout
 
     def asked_to_stop(self) -> bool:
         """Say whether a newer occurrence of its event waits for it to stop."""
@@ -134,7 +147,7 @@ async def run_async(attempt: Attempt) -> Outcome:
 def raised(error: BaseException, retry: Retry) -> Outcome:
     """Say what an exception makes of its attempt."""
     if isinstance(error, Snooze):
-        return Snoozed(str(error), error.after, error.until)
+        return Snoozed(_storable(str(error)), error.after, error.until)
     after = error.after if isinstance(error, Retry) else None
     return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
 
@@ -169,9 +182,12 @@ def error_text(error: BaseException) -> str:
     """Give class and message first, then the traceback, in text that any database stores."""
     head = f"{type(error).__name__}: {error}"
     tail = "".join(traceback.format_exception(error))
-    # Databases refuse NUL and lone surrogates, and a failure must be recorded all the same.
-    text = f"{head[: LONGEST_ERROR // 2]}\n{tail[-LONGEST_ERROR // 2 :]}".replace("\0", "\ufffd")
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return _storable(f"{head[: LONGEST_ERROR // 2]}\n{tail[-LONGEST_ERROR // 2 :]}")
+
+
+def _storable(text: str) -> str:
+    """Replace NUL and lone surrogates: databases refuse them, and an end must be recorded."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _zone_info(name: str) -> ZoneInfo:

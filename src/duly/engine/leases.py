@@ -12,10 +12,13 @@ from django.db import connections
 from duly.clock import Clock
 from duly.engine.execute import Attempt
 from duly.engine.options import EngineOptions
-from duly.policy.outcome import Outcome, TimedOut
+from duly.policy.outcome import NotEntered, Outcome, TimedOut
 from duly.store.contract import Store
 from duly.store.statements import own_connections
 from duly.telemetry import emit
+
+# What was started ahead and finds no thread is given back after this: another engine may have one.
+WAIT_SECONDS = 1.0
 
 
 class Leases:
@@ -59,10 +62,12 @@ class Leases:
         self._thread.join(timeout=5)
 
     def add(self, attempts: list[Attempt]) -> None:
-        """Keep the leases of attempts that have begun."""
+        """Keep the leases of attempts that have been started."""
         with self._changed:
             for attempt in attempts:
                 self._running[attempt.claim.id, attempt.number] = attempt
+            if self._clock.monotonic() + WAIT_SECONDS < self._wakes_at:
+                self._changed.notify_all()
 
     def enter(self, attempt: Attempt) -> bool:
         """Count an attempt's time from now on; False where its handler must not begin any more.
@@ -75,11 +80,11 @@ class Leases:
         with self._changed:
             if key not in self._running:
                 return False
-            if monotonic >= attempt.kept_until:
-                del self._running[key]
-                self._notify_idle()
+            if not attempt.may_enter(monotonic):
+                # Told, though it may not hold any more: then that is refused.
+                self._let_go(attempt, NotEntered())
                 return False
-            attempt.enter(monotonic, self._clock.now(self._store.using))
+            attempt.enter(monotonic)
             if attempt.deadline < self._wakes_at:
                 self._changed.notify_all()
         return True
@@ -92,12 +97,16 @@ class Leases:
         same again.
         """
         with self._changed:
-            held = self._running.pop((attempt.claim.id, attempt.number), None)
-            if held or not isinstance(outcome, TimedOut):
-                # Passed on before anybody can see that nothing runs any more: a stopping
-                # engine closes its recorder then.
-                self._ended(attempt, outcome)
-            self._notify_idle()
+            self._let_go(attempt, outcome)
+
+    def _let_go(self, attempt: Attempt, outcome: Outcome) -> None:
+        held = self._running.pop((attempt.claim.id, attempt.number), None)
+        if held or not isinstance(outcome, TimedOut):
+            # Passed on before anybody can see that nothing runs any more: a stopping
+            # engine closes its recorder then.
+            self._ended(attempt, outcome)
+        if self._awaits_idle and not self._running:
+            self._changed.notify_all()
 
     def running(self) -> list[Attempt]:
         """Give the attempts that run now."""
@@ -109,10 +118,6 @@ class Leases:
         with self._changed:
             self._awaits_idle = True
             return self._changed.wait_for(lambda: not self._running, seconds)
-
-    def _notify_idle(self) -> None:
-        if self._awaits_idle and not self._running:
-            self._changed.notify_all()
 
     def _run(self) -> None:
         own_connections()
@@ -129,7 +134,7 @@ class Leases:
     def _wait(self, next_beat: float) -> bool:
         """Sleep until the next beat or deadline; says whether it is time to stop."""
         with self._changed:
-            deadlines = [attempt.deadline for attempt in self._running.values()]
+            deadlines = [_looked_at(attempt) for attempt in self._running.values()]
             self._wakes_at = min([next_beat, *deadlines])
             seconds = self._wakes_at - self._clock.monotonic()
             if not self._is_stopping and seconds > 0:
@@ -139,8 +144,11 @@ class Leases:
     def _end_overdue(self) -> None:
         now = self._clock.monotonic()
         for attempt in self.running():
-            if attempt.deadline <= now:
-                self.end(attempt, TimedOut(attempt.timeout))
+            with self._changed:
+                if _looked_at(attempt) > now:
+                    continue
+                timed_out = TimedOut(attempt.timeout)
+                self._let_go(attempt, timed_out if attempt.has_entered else NotEntered())
 
     def _pass_on_requests(self) -> None:
         """Tell attempts that a newer occurrence of their event asks them to stop."""
@@ -158,15 +166,20 @@ class Leases:
         try:
             lease_until = self._clock.now(self._store.using) + self._options.lease
             kept = self._store.extend(held, lease_until=lease_until, holder=self._options.holder)
+            self._pass_on_requests()
         except Exception as error:
             connections[self._store.using].close()
             emit("engine.faulted", part="leases", error=repr(error), wait_seconds=0)
             return
         for attempt in attempts:
-            if attempt.claim.id in kept:
-                attempt.kept_until = began + self._options.lease.total_seconds()
-        self._pass_on_requests()
+            is_kept = attempt.claim.id in kept
+            attempt.kept_until = began + (self._options.lease.total_seconds() if is_kept else 0)
         lost = {id_ for id_, _ in held} - kept
         # Some of these have simply ended between the question and the answer.
         self._lost(lost)
         emit("leases.extended", count=len(kept), lost=len(lost))
+
+
+def _looked_at(attempt: Attempt) -> float:
+    """Say when an attempt is ended from here, on the monotonic clock."""
+    return attempt.deadline if attempt.has_entered else attempt.began.arrived + WAIT_SECONDS

@@ -6,7 +6,6 @@ Any number of engines run side by side, in one process or in many; none is speci
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -14,24 +13,22 @@ from django.db import connections
 
 from duly import clock as clocks
 from duly import registry
+from duly.clock import Reading
+from duly.engine.claim import Claimer, Times
 from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
-from duly.engine.floor import Floor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
-from duly.engine.options import LARGEST_BATCH, EngineOptions
-from duly.engine.plan import Room, plan
+from duly.engine.options import EngineOptions
 from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
-from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
-from duly.engine.recover import rescue
 from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
-from duly.policy.outcome import Interrupted, Outcome
+from duly.policy.outcome import Interrupted, NotEntered, Outcome
 from duly.store.backends import notice_silence, open_store
-from duly.store.rows import Born, Claim, Horizon
+from duly.store.rows import Claim
 from duly.store.statements import own_connections
 from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
@@ -84,9 +81,7 @@ class Engine:
         self._recorder = Recorder(self._store, self._clock, self.wake)
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
-        self._floor = Floor()
-        self._wants_slots = False
-        self._wants_hold = False
+        self._claimer = Claimer(self._store, self._clock, options, self._dispatcher)
         self._awake = threading.Event()
         self._sealer = Sealer(options.using, self._clock)
         self._prune = PruneWatch(options.using, self._clock, options.retention)
@@ -116,7 +111,7 @@ class Engine:
     def _heard(self, due_at: datetime | None) -> None:
         """Look now: something was scheduled, for `due_at` if that is known."""
         self._heard_at = self._clock.monotonic()
-        self._floor.heard_of(due_at, self._heard_at)
+        self._claimer.heard_of(due_at)
         self._awake.set()
 
     def stop(self) -> bool:
@@ -143,7 +138,7 @@ class Engine:
         self._leases.wait_idle(self.options.grace_seconds)
         interrupted = self._leases.running()
         for attempt in interrupted:
-            self._leases.end(attempt, Interrupted())
+            self._leases.end(attempt, Interrupted() if attempt.has_entered else NotEntered())
         self._plain.stop()
         self._asynchronous.stop()
         written = self._recorder.stop(LAST_WRITES_SECONDS)
@@ -181,105 +176,22 @@ class Engine:
         """Claim what is due within the horizon; gives the seconds until the next look."""
         self._clock.refresh(self.options.using)
         self._clock_watch.look()
+        monotonic = self._clock.monotonic()
         now = self._clock.now(self.options.using)
         if self._guard.holds(now):
             return self.options.poll_seconds
         due_by = self._clock.due_by(self.options.using)
         until = due_by + self.options.horizon
         is_rederiving = self._tzdata.turn(now, until)
-        since = self._floor.since(self._clock.monotonic())
-        look = Look(self._store.horizon(since), now, due_by, until, since)
-        is_full = self._claim_waking(look)
-        is_full = self._claim_due(look) or is_full
-        return 0.0 if is_full or is_rederiving else self._rest(look)
-
-    def _rest(self, look: Look) -> float:
-        """Say how long nothing need be looked for.
-
-        Woken earlier when there is room again, and by the watcher when something new is
-        scheduled. What comes due is claimed half a horizon ahead at the latest, all that there is
-        by then in one batch.
-        """
-        if not (self._wants_slots or self._wants_hold):
-            self._floor.reached(look.due_by)
-        spare = self.options.horizon.total_seconds() / 2
-        times = (look.ahead.event_at, look.ahead.occurrence_at)
-        waits = [self.options.poll_seconds]
-        waits += [(at - look.until).total_seconds() + spare for at in times if at]
-        # What was there has been claimed: what follows it is not known.
-        waits = [wait if wait > spare else spare for wait in waits]
-        if look.ahead.occurrence_at and look.now < look.ahead.occurrence_at <= look.until:
-            # A lease that may run out: it has not yet, and must not wait for a poll.
-            waits.append((look.ahead.occurrence_at - look.now).total_seconds())
-        if not self._clock_watch.trusts_leases():
-            waits.append(DOUBT_SECONDS)
+        trusts_leases = self._clock_watch.trusts_leases()
+        seconds = self._claimer.look(Times(Reading(now, monotonic), due_by, until, trusts_leases))
+        if is_rederiving:
+            return 0.0
+        if not trusts_leases:
+            seconds = min(seconds, DOUBT_SECONDS)
         if self._clock.monotonic() - self._heard_at < SECOND_LOOK_SECONDS:
-            waits.append(SECOND_LOOK_SECONDS)
-        return min(waits)
-
-    def _claim_waking(self, look: Look) -> bool:
-        """Take back what was lost, and claim what waits to be tried again; True: all of a batch."""
-        at = look.ahead.occurrence_at
-        if at is None or at > look.until:
-            return False
-        rescued = 0
-        if self._clock_watch.trusts_leases():
-            rescued = rescue(self._store, look.now, look.since)
-        limit = min(self._dispatcher.room(), LARGEST_BATCH)
-        self._wants_hold = limit == 0
-        if not limit:
-            return False
-        claims = self._store.claim_waking(
-            now=look.now,
-            until=look.until,
-            limit=limit,
-            lease_until=look.now + self.options.lease,
-            holder=self.options.holder,
-            since=look.since,
-        )
-        if claims:
-            self._dispatcher.hold(claims)
-            emit("occurrences.claimed", count=len(claims))
-        return rescued == LARGEST_RESCUE or len(claims) == limit
-
-    def _claim_due(self, look: Look) -> bool:
-        """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
-        # Said before it is asked what there is room for; see `_attempt_ended`.
-        at = look.ahead.event_at
-        self._wants_slots = at is not None and at <= look.due_by
-        if at is None or at > look.until:
-            return False
-        slots, held = self._dispatcher.slots(), self._dispatcher.room()
-        # What is due begins with its birth, so that only as much is born as can begin.
-        limit = min(slots.total() if self._wants_slots else held, LARGEST_BATCH)
-        if limit <= 0:
-            self._wants_hold = not self._wants_slots
-            return False
-        room = Room(slots, held)
-        kept_until = self._clock.monotonic() + self.options.lease.total_seconds()
-        born = self._store.claim_due(
-            now=look.now,
-            until=look.until,
-            limit=limit,
-            lease_until=look.now + self.options.lease,
-            holder=self.options.holder,
-            advance=partial(plan, now=look.now, due_by=look.due_by, room=room),
-            since=look.since,
-        )
-        self._wants_slots = room.left > 0
-        self._take(born, kept_until)
-        return born.is_full
-
-    def _take(self, born: Born, kept_until: float) -> None:
-        if born.begun:
-            self._dispatcher.begin(born.begun, kept_until)
-            emit("occurrences.started", count=len(born.begun), refused=0)
-        if born.waiting:
-            self._dispatcher.hold(born.waiting)
-        if claims := [*born.begun, *born.waiting]:
-            emit("events.planned", born=len(claims))
-            if born.is_full:
-                self._floor.reached(claims[-1].due_at)
+            seconds = min(seconds, SECOND_LOOK_SECONDS)
+        return seconds
 
     def _release(self, claims: list[Claim]) -> int:
         if not claims:
@@ -299,24 +211,5 @@ class Engine:
         if outcome is not None:
             self._leases.end(attempt, outcome)
         self._dispatcher.slot_freed()
-        # Asked after the slot was freed, and said before a slot was looked for: one of both
-        # sees the other.
-        if (self._wants_slots and self._dispatcher.slots().total() > 0) or (
-            self._wants_hold and self._dispatcher.has_drained()
-        ):
-            self._wants_slots = self._wants_hold = False
+        if self._claimer.has_room_again():
             self._awake.set()
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at the database: what is next there, and the times that it goes by."""
-
-    ahead: Horizon
-    now: datetime
-    due_by: datetime
-    """What is due by then may begin."""
-    until: datetime
-    """What is due by then is claimed."""
-    since: datetime | None
-    """What was due before is not looked for."""

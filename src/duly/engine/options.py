@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 
 from duly.conf import Config
 
-# Claims held until their instant, which is a horizon ahead at most; with payloads of the
-# largest size they take 64 MB.
+# Claims held until their instant, for each slot: few enough that another engine gets its share.
+# Where more than that can start within a horizon, as many more are held; with payloads of the
+# largest size they take 64 MB at most.
+HELD_PER_SLOT = 8
 MOST_HELD = 1000
 # One claim: a transaction of this many births takes some 40 ms on PostgreSQL.
 LARGEST_BATCH = 500

@@ -40,8 +40,8 @@ class Room:
     slots: Slots
     held: int
     """How many more it may hold until they begin."""
-    left: int = 0
-    """How many it had no room for."""
+    left_at: datetime | None = None
+    """When the earliest was due that it had no room for."""
 
     def birth(self, event: DueEvent, advance: Advance, now: datetime, due_by: datetime) -> Birth:
         """Say what becomes of an instant that fires: it begins, is held, or left to others.
@@ -58,7 +58,7 @@ class Room:
         elif self.held > 0:
             self.held -= 1
             return Birth.QUEUED
-        self.left += 1
+        self.left_at = min(self.left_at or event.due_at, event.due_at)
         return Birth.LEFT
 
 

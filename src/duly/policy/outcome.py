@@ -59,7 +59,12 @@ class Interrupted:
     """The engine stopped, and the handler outlived the grace time."""
 
 
-Outcome = Succeeded | Committed | Failed | Snoozed | TimedOut | LeaseLost | Interrupted
+@dataclass(frozen=True, slots=True)
+class NotEntered:
+    """The attempt was started ahead, and its handler never began: no thread came free."""
+
+
+Outcome = Succeeded | Committed | Failed | Snoozed | TimedOut | LeaseLost | Interrupted | NotEntered
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Decision:
 
     status: OccurrenceStatus
     fact: str
-    """The ledger's word for it: succeeded, retried, snoozed or died."""
+    """The ledger's word for it: succeeded, retried, snoozed, released or died."""
     wake_at: datetime | None
     """When it is tried again; None once it has ended."""
     error: str
@@ -93,6 +98,8 @@ def decide(
         case Snoozed(reason, after, until):
             wake_at = until or now + (after or timedelta(0))
             return Decision(OccurrenceStatus.PENDING, "snoozed", wake_at, reason, forgiven=True)
+        case NotEntered():
+            return Decision(OccurrenceStatus.PENDING, "released", now, "", forgiven=True)
         case Failed(error, is_final, after):
             if is_final:
                 return Decision(OccurrenceStatus.DEAD, "died", None, error)

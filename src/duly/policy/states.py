@@ -54,7 +54,9 @@ MOVES: dict[OccurrenceStatus, frozenset[OccurrenceStatus]] = {
     OccurrenceStatus.DEAD: frozenset({OccurrenceStatus.PENDING}),
     OccurrenceStatus.SKIPPED: frozenset({OccurrenceStatus.PENDING}),
     # Cancelled before it began, its event may yet be scheduled for the same instant again.
-    OccurrenceStatus.CANCELLED: frozenset({OccurrenceStatus.QUEUED, OccurrenceStatus.PENDING}),
+    OccurrenceStatus.CANCELLED: frozenset(
+        {OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING, OccurrenceStatus.PENDING}
+    ),
 }
 
 

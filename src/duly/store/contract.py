@@ -38,7 +38,9 @@ class Store(Protocol):
 
     using: str
 
-    def horizon(self, since: datetime | None = None) -> Horizon:
+    def horizon(
+        self, events_since: datetime | None = None, occurrences_since: datetime | None = None
+    ) -> Horizon:
         """Find the next event and the next occurrence to look at; takes no lock."""
         ...
 
@@ -52,12 +54,13 @@ class Store(Protocol):
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
+        without: Collection[str] = (),
     ) -> Born:
         """Give birth to the occurrences due by `until`, earliest first, held by `holder`.
 
         Each event is moved on to what `advance` says in the same transaction, so that a
         due instant has one occurrence whatever crashes. Events that another process has
-        locked are passed over.
+        locked are passed over, and those of the types in `without`.
         """
         ...
 

@@ -60,7 +60,9 @@ class PortableStore:
     def __init__(self, using: str) -> None:
         self.using = using
 
-    def horizon(self, since: datetime | None = None) -> Horizon:
+    def horizon(
+        self, events_since: datetime | None = None, occurrences_since: datetime | None = None
+    ) -> Horizon:
         event = self._events().filter(next_at__isnull=False).order_by("next_at")
         occurrence = self._occurrences().filter(wake_at__isnull=False).order_by("wake_at")
         return Horizon(
@@ -78,9 +80,13 @@ class PortableStore:
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
+        without: Collection[str] = (),
     ) -> Born:
         with self._transaction():
-            due = self._locked(self._events().filter(next_at__lte=until).order_by("next_at"))
+            events_due = self._events().filter(next_at__lte=until).order_by("next_at")
+            if without:
+                events_due = events_due.exclude(event_type__in=without)
+            due = self._locked(events_due)
             locked = list(_with_payload_text(due)[:limit])
             planned = [(event, advance(due_event(event))) for event in locked]
             planned = [(event, to) for event, to in planned if to.birth is not Birth.LEFT]
@@ -88,7 +94,7 @@ class PortableStore:
             there = self._occurrences_of(events)
             born: list[Occurrence] = []
             entries: list[LedgerEntry] = []
-            claims = Born([], [], len(planned) == limit)
+            claims = Born([], [], len(planned) == limit, _last_due(events))
             for event, moves_to in planned:
                 if moves_to.birth is Birth.NONE:
                     entries += move_on(event, moves_to, now)
@@ -161,7 +167,6 @@ class PortableStore:
             lapsed = self._locked(
                 self._occurrences()
                 .filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)
-                .filter(Q() if since is None else Q(wake_at__gte=since))
                 .order_by("wake_at")
             )
             expired = [
@@ -437,6 +442,10 @@ class PortableStore:
 
     def _occurrences(self) -> QuerySet[Occurrence, Occurrence]:
         return Occurrence.objects.using(self.using)
+
+
+def _last_due(events: Sequence[ScheduledEvent]) -> datetime | None:
+    return events[-1].next_at if events else None
 
 
 def _with_payload_text(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:

@@ -42,8 +42,14 @@ _WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
 class PostgresStore(PortableStore):
     """See `duly.store.contract.Store`, which says what each method promises."""
 
-    def horizon(self, since: datetime | None = None) -> Horizon:
-        return Horizon(*self._rows("horizon", {"since": since or EARLIEST})[0])
+    def horizon(
+        self, events_since: datetime | None = None, occurrences_since: datetime | None = None
+    ) -> Horizon:
+        since = {
+            "events_since": events_since or EARLIEST,
+            "occurrences_since": occurrences_since or EARLIEST,
+        }
+        return Horizon(*self._rows("horizon", since)[0])
 
     def claim_due(  # noqa: PLR0913 - the terms of one claim
         self,
@@ -55,11 +61,11 @@ class PostgresStore(PortableStore):
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
+        without: Collection[str] = (),
     ) -> Born:
         with self._transaction():
-            rows = self._rows(
-                "lock_due", {"since": since or EARLIEST, "until": until, "limit": limit}
-            )
+            asked = {"since": since or EARLIEST, "until": until, "limit": limit}
+            rows = self._rows("lock_due", asked | {"without": array(map(quoted, without))})
             planned = [(row, advance(_due_event(row))) for row in rows]
             planned = [(row, to) for row, to in planned if to.birth is not Birth.LEFT]
             self._move_to([(row[0], to) for row, to in planned if to.birth is Birth.NONE], now)
@@ -68,9 +74,11 @@ class PostgresStore(PortableStore):
             if firing:
                 fixed = {"now": now, "lease_until": lease_until, "holder": holder}
                 born = self._rows("give_birth", fixed | _birth_columns(firing, now))
+                self._rows("tell", {"now": now} | _told_of(firing, dict(born)))
             self._record(advance_entries(((row[0], to) for row, to in planned), now))
         id_of = dict(born)
-        found = Born([], [], len(planned) == limit)
+        reached = planned[-1][0][2] if planned else None
+        found = Born([], [], len(planned) == limit, reached)
         for row, to in firing:
             if row[0] in id_of:
                 found.add(_claim(row, to, id_of[row[0]]), to.birth)
@@ -234,9 +242,29 @@ def _birth_columns(
     return _move_columns([(row[0], to) for row, to in firing]) | {
         "occurrence_ids": uuids(new_id(now) for _ in rows),
         "expires_ats": instants(to.expires_at for _, to in firing),
-        "datas": array(quoted(_due_data(row, to)) for row, to in firing),
         "begins": array("t" if to.birth is Birth.RUNNING else "f" for _, to in firing),
     }
+
+
+def _told_of(
+    firing: Sequence[tuple[tuple[Any, ...], Advance]], id_of: Mapping[UUID, UUID]
+) -> dict[str, str]:
+    """Give what the ledger is to know of births, and of instants that had fired before."""
+    told: list[tuple[str, str | None, str, str | None, str | None]] = []
+    for row, to in firing:
+        event_id, occurrence_id = row[0].hex, id_of.get(row[0])
+        data = _due_data(row, to)
+        if occurrence_id is None:
+            data = f'{data[:-1]}, "reason": "this instant has fired"}}'
+            told.append((event_id, None, facts.SKIPPED, None, quoted(data)))
+            continue
+        told.append((event_id, occurrence_id.hex, facts.DUE, None, quoted(data)))
+        if to.birth is Birth.RUNNING:
+            # An attempt starts after its occurrence came due, in the ledger's order too.
+            told.append((event_id, occurrence_id.hex, facts.STARTED, "1", None))
+    names = ("event_ids", "occurrence_ids", "facts", "attempts", "datas")
+    columns = zip(*told, strict=True)
+    return {name: array(column) for name, column in zip(names, columns, strict=True)}
 
 
 def _due_data(row: tuple[Any, ...], to: Advance) -> str:

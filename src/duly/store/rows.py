@@ -158,6 +158,8 @@ class Born:
     """Running: the first attempt of each has begun."""
     is_full: bool = False
     """Whether it dealt with as many as it was asked for, so that more may be due."""
+    reached: datetime | None = None
+    """When the last of those was due that it dealt with."""
 
     def add(self, claim: Claim, birth: Birth) -> None:
         """Put a claim where its birth says."""

@@ -84,15 +84,19 @@ def rows_of(using: str, name: str, parameters: Mapping[str, Any]) -> list[tuple[
     from psycopg import Cursor
 
     connection = connections[using]
+    # As Django's cursor does: a transaction that can only be rolled back must not look whole.
+    connection.validate_no_broken_transaction()
     connection.ensure_connection()
     raw = connection.connection
     with connection.wrap_database_errors:
         if _thread.owns and _thread.tuned is not raw:
-            _tune(raw)
+            # One from Django's pool goes back to it, and on to whoever comes next.
+            if not connection.settings_dict["OPTIONS"].get("pool"):
+                _tune(raw)
             _thread.tuned = raw
         with Cursor(raw) as cursor:
             cursor.execute(statement(name), parameters, binary=True)
-            return cursor.fetchall()
+            return cursor.fetchall() if cursor.description else []
 
 
 def _tune(raw: Connection[Any]) -> None:

@@ -25,8 +25,16 @@ class Executor(Protocol):
         """Say how many more attempts may be started now, to begin at once or in a moment."""
         ...
 
+    def reserve(self, most: int) -> int:
+        """Take places for attempts that are about to be started; gives how many, `most` or less."""
+        ...
+
+    def give_back(self, places: int) -> None:
+        """Give back reserved places that nothing was submitted for."""
+        ...
+
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        """Run attempts; what it was built with is called as each has ended."""
+        """Run attempts in reserved places; `ended` is called as each has ended."""
         ...
 
     def stop(self) -> None:

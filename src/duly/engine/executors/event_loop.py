@@ -32,9 +32,17 @@ class EventLoopExecutor:
     def room(self) -> int:
         return self._slots - self._busy
 
-    def submit(self, attempts: Sequence[Attempt]) -> None:
+    def reserve(self, most: int) -> int:
         with self._lock:
-            self._busy += len(attempts)
+            places = max(0, min(most, self._slots - self._busy))
+            self._busy += places
+        return places
+
+    def give_back(self, places: int) -> None:
+        with self._lock:
+            self._busy -= places
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
         self._loop.call_soon_threadsafe(self._begin, attempts)
 
     def stop(self) -> None:

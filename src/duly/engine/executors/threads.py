@@ -34,7 +34,7 @@ class ThreadExecutor:
         self._ended = ended
         self._busy = 0
         self._monotonic = monotonic
-        self._pace = Pace(monotonic())
+        self._pace = Pace(slots, monotonic())
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._threads = [
@@ -48,14 +48,25 @@ class ThreadExecutor:
 
     def room(self) -> int:
         with self._lock:
-            ahead = self._pace.ahead(self._monotonic())
-            room = self._slots + ahead - self._busy
-            # While every thread has something to do, a batch is waited for.
-            return room if self._busy < self._slots or room > ahead // 2 else 0
+            return self._room()
+
+    def reserve(self, most: int) -> int:
+        with self._lock:
+            places = min(most, self._room())
+            self._busy += places
+        return places
+
+    def give_back(self, places: int) -> None:
+        with self._lock:
+            self._busy -= places
+
+    def _room(self) -> int:
+        ahead = self._pace.ahead(self._monotonic())
+        room = self._slots + ahead - self._busy
+        # While every thread has something to do, a batch is waited for.
+        return max(0, room) if self._busy < self._slots or room > ahead // 2 else 0
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
-        with self._lock:
-            self._busy += len(attempts)
         for attempt in attempts:
             self._work.put(attempt)
 
@@ -66,12 +77,14 @@ class ThreadExecutor:
     def _run(self) -> None:
         while (attempt := self._work.get()) is not None:
             outcome = None
+            began = self._monotonic()
             if self._enter(attempt):
                 outcome = self._run_one(attempt)
                 close_connections()
             with self._lock:
                 self._busy -= 1
-                self._pace.ended()
+                if outcome is not None:
+                    self._pace.ended(self._monotonic() - began)
             self._ended(attempt, outcome)
         connections.close_all()
 

@@ -12,26 +12,25 @@ WITH given AS (
     ) AS g (id, event_id, attempt, status, wake_at, error, fact, data, forgiven, due_at)
     ORDER BY id
 ), held AS (
-    SELECT g.id, g.attempt
-    FROM given g CROSS JOIN LATERAL (
+    SELECT g.*, o.id IS NOT NULL AS holds
+    FROM given g LEFT JOIN LATERAL (
         SELECT id
         FROM duly_occurrence
         WHERE id = g.id AND due_at = g.due_at AND status = 'running' AND attempt = g.attempt
         FOR UPDATE
-    ) AS o
+    ) AS o ON true
 ), written AS (
     UPDATE duly_occurrence o
-    SET status = g.status, wake_at = g.wake_at, holder = NULL, error = g.error,
-        forgiven = o.forgiven + g.forgiven,
-        finished_at = CASE WHEN g.wake_at IS NULL THEN %(now)s::timestamptz END
-    FROM given g JOIN held h ON h.id = g.id AND h.attempt = g.attempt
-    WHERE o.id = g.id AND o.due_at = g.due_at
-    RETURNING o.id, o.attempt
+    SET status = h.status, wake_at = h.wake_at, holder = NULL, error = h.error,
+        forgiven = o.forgiven + h.forgiven,
+        finished_at = CASE WHEN h.wake_at IS NULL THEN %(now)s::timestamptz END
+    FROM held h
+    WHERE h.holds AND o.id = h.id AND o.due_at = h.due_at
+    RETURNING o.id
 ), told AS (
     INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
-    SELECT %(now)s, g.event_id, g.id,
-           CASE WHEN w.id IS NULL THEN 'fenced' ELSE g.fact END, g.attempt, 'engine',
-           CASE WHEN w.id IS NULL THEN jsonb_build_object('outcome', g.fact) ELSE g.data END
-    FROM given g LEFT JOIN written w ON w.id = g.id AND w.attempt = g.attempt
+    SELECT %(now)s, event_id, id, CASE WHEN holds THEN fact ELSE 'fenced' END, attempt, 'engine',
+           CASE WHEN holds THEN data ELSE jsonb_build_object('outcome', fact) END
+    FROM held
 )
 SELECT id FROM written

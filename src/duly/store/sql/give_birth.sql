@@ -1,18 +1,19 @@
--- Inserts the occurrence of each locked event, moves the event on, and tells the ledger; what
--- begins is born running, its first attempt with it.
+-- Inserts the occurrence of each locked event and moves the event on; what begins is born
+-- running, its first attempt with it.
 -- One occurrence per (event, due_at), whatever happens: where there is one already it is
--- taken up again if it was cancelled before it ever began, else the ledger says `skipped`.
+-- taken up again if it was cancelled before it ever began, else it is not among those given.
+-- What they are is told by tell.sql: joined to each other, the parts of a statement are gone
+-- through once for each of their rows.
 -- Index: primary keys, duly_occurrence_unique. Locks: the events are locked already.
 WITH given AS (
     SELECT *
     FROM unnest(
         %(event_ids)s::uuid[], %(occurrence_ids)s::uuid[], %(next_ats)s::timestamptz[],
         %(next_wall_times)s::text[], %(next_resolutions)s::text[], %(fingerprints)s::text[],
-        %(statuses)s::text[], %(reasons)s::text[], %(datas)s::jsonb[],
-        %(expires_ats)s::timestamptz[], %(begins)s::bool[]
-    ) WITH ORDINALITY
-        AS g (event_id, occurrence_id, next_at, next_wall_time, next_resolution, fingerprint,
-              status, reason, data, expires_at, begins, place)
+        %(statuses)s::text[], %(reasons)s::text[], %(expires_ats)s::timestamptz[],
+        %(begins)s::bool[]
+    ) AS g (event_id, occurrence_id, next_at, next_wall_time, next_resolution, fingerprint,
+            status, reason, expires_at, begins)
 ), born AS (
     INSERT INTO duly_occurrence
         (id, event_id, service, event_type, payload, handling, due_at, wall_time, zone,
@@ -39,17 +40,5 @@ WITH given AS (
         status = g.status, reason = g.reason, updated_at = %(now)s
     FROM given g
     WHERE e.id = g.event_id
-), told AS (
-    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
-    SELECT %(now)s, g.event_id, b.id,
-           CASE WHEN b.id IS NULL THEN 'skipped' ELSE f.fact END, f.attempt, 'engine',
-           CASE WHEN f.attempt IS NOT NULL THEN NULL
-                WHEN b.id IS NULL THEN g.data || '{"reason": "this instant has fired"}'
-                ELSE g.data END
-    FROM given g LEFT JOIN born b ON b.event_id = g.event_id
-    CROSS JOIN (VALUES ('due', NULL), ('started', 1)) AS f (fact, attempt)
-    WHERE f.attempt IS NULL OR (g.begins AND b.id IS NOT NULL)
-    -- An attempt starts after its occurrence came due, in the ledger's order too.
-    ORDER BY g.place, f.attempt NULLS FIRST
 )
 SELECT event_id, id FROM born

@@ -1,0 +1,176 @@
+"""Claim: what is due, or waits to be tried again, becomes this engine's, as far as it has room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from duly.clock import Clock, Reading
+from duly.engine.dispatch import Dispatcher
+from duly.engine.executors.base import Executor
+from duly.engine.executors.slots import Slots
+from duly.engine.floor import MARGIN, Floor
+from duly.engine.options import LARGEST_BATCH, EngineOptions
+from duly.engine.plan import Room, plan
+from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
+from duly.engine.recover import rescue
+from duly.store.contract import Store
+from duly.store.rows import Born
+from duly.telemetry import emit
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The times that one look at the database goes by."""
+
+    read: Reading
+    """The present, on both clocks; leases count from it."""
+    due_by: datetime
+    """What is due by then may begin: earlier than the present while a clock is doubted."""
+    until: datetime
+    """What is due by then is claimed."""
+    trusts_leases: bool
+    """Whether a lease that ran out means that its holder is dead."""
+
+
+class Claimer:
+    """Looks at the database, and takes what there is room for."""
+
+    def __init__(
+        self, store: Store, clock: Clock, options: EngineOptions, dispatcher: Dispatcher
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._options = options
+        self._dispatcher = dispatcher
+        self._events = Floor()
+        self._occurrences = Floor()
+        # What the last look had no room for; said before it is asked what there is room for, so
+        # that of whoever frees a slot and whoever looks for one, one sees the other.
+        self._wants_slots: Iterable[Executor] = ()
+        self._wants_hold = False
+
+    def heard_of(self, due_at: datetime | None) -> None:
+        """Look for something that was scheduled for `due_at`; None: for anything."""
+        self._events.heard_of(due_at, self._clock.monotonic())
+
+    def has_room_again(self) -> bool:
+        """Say, after a slot was freed, whether there is room for what there was none for."""
+        if any(executor.room() > 0 for executor in self._wants_slots):
+            return True
+        return self._wants_hold and self._dispatcher.has_drained()
+
+    def look(self, times: Times) -> float:
+        """Claim what is due within the horizon; gives the seconds until the next look.
+
+        What comes due is claimed half a horizon ahead at the latest, all that there is by then in
+        one batch.
+        """
+        monotonic = self._clock.monotonic()
+        events_since = self._events.since(monotonic)
+        occurrences_since = self._occurrences.since(monotonic)
+        ahead = self._store.horizon(events_since, occurrences_since)
+        self._wants_hold = False
+        self._wants_slots = ()
+        is_full = False
+        if ahead.occurrence_at is not None and ahead.occurrence_at <= times.until:
+            is_full = self._claim_waking(times, occurrences_since, monotonic)
+        elif times.trusts_leases:
+            self._occurrences.reached(times.due_by - MARGIN, occurrences_since, monotonic)
+        if ahead.event_at is not None and ahead.event_at <= times.until:
+            is_full |= self._claim_due(times, ahead.event_at, events_since, monotonic)
+        else:
+            self._events.reached(times.due_by - MARGIN, events_since, monotonic)
+        if is_full:
+            return 0.0
+        spare = self._options.horizon.total_seconds() / 2
+        # What was there has been claimed: what follows it is not known.
+        waits = [
+            max(spare, (at - times.until).total_seconds() + spare)
+            for at in (ahead.event_at, ahead.occurrence_at)
+            if at is not None
+        ]
+        if ahead.occurrence_at and times.read.at < ahead.occurrence_at <= times.until:
+            # A lease that may run out: it has not yet, and must not wait for a poll.
+            waits.append((ahead.occurrence_at - times.read.at).total_seconds())
+        return min([self._options.poll_seconds, *waits])
+
+    def _claim_waking(self, times: Times, since: datetime | None, monotonic: float) -> bool:
+        """Take back what was lost, and claim what waits to be tried again; True: all of a batch."""
+        now = times.read.at
+        rescued = rescue(self._store, now, since) if times.trusts_leases else 0
+        self._wants_hold = True
+        limit = min(self._dispatcher.room(), LARGEST_BATCH)
+        if not limit:
+            return False
+        self._wants_hold = False
+        claims = self._store.claim_waking(
+            now=now,
+            until=times.until,
+            limit=limit,
+            lease_until=now + self._options.lease,
+            holder=self._options.holder,
+            since=since,
+        )
+        if claims:
+            self._dispatcher.hold(claims)
+            emit("occurrences.claimed", count=len(claims))
+        is_full = rescued == LARGEST_RESCUE or len(claims) == limit
+        if times.trusts_leases and not is_full:
+            self._occurrences.reached(times.due_by - MARGIN, since, monotonic)
+        return is_full
+
+    def _claim_due(
+        self, times: Times, first: datetime, since: datetime | None, monotonic: float
+    ) -> bool:
+        """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
+        is_due = first <= times.due_by
+        if is_due:
+            self._wants_slots = self._dispatcher.executors
+        else:
+            self._wants_hold = True
+        slots = self._dispatcher.slots() if is_due else self._dispatcher.no_slots()
+        used: Counter[Executor] = Counter()
+        held = self._dispatcher.room()
+        # What is due begins with its birth, so that only as much is born as can begin.
+        limit = min(slots.total() if is_due else held, LARGEST_BATCH)
+        if not limit:
+            return False
+        without = slots.types_without() if is_due else frozenset()
+        room = Room(slots, held)
+        try:
+            born = self._store.claim_due(
+                now=times.read.at,
+                until=times.until,
+                limit=limit,
+                lease_until=times.read.at + self._options.lease,
+                holder=self._options.holder,
+                advance=partial(plan, now=times.read.at, due_by=times.due_by, room=room),
+                since=since,
+                without=without,
+            )
+            used = self._take(born, times.read, slots)
+        finally:
+            slots.give_back(used)
+        self._wants_slots = tuple(slots.missed) if is_due else ()
+        self._wants_hold = self._wants_hold and room.left_at is not None
+        if not without:
+            reached = [times.due_by - MARGIN]
+            reached += [room.left_at] if room.left_at else []
+            reached += [born.reached] if born.is_full and born.reached else []
+            self._events.reached(min(reached), since, monotonic)
+        return born.is_full
+
+    def _take(self, born: Born, began: Reading, slots: Slots) -> Counter[Executor]:
+        used: Counter[Executor] = Counter()
+        if born.begun:
+            used = self._dispatcher.begin(born.begun, began, slots)
+            emit("occurrences.started", count=len(born.begun), refused=0)
+        if born.waiting:
+            self._dispatcher.hold(born.waiting)
+        if count := len(born.begun) + len(born.waiting):
+            emit("events.planned", born=count)
+        return used
