@@ -7,6 +7,7 @@ costs more than the batch. On connections that an engine has to itself they are 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 # For a batch given as arrays the server cannot know how many rows it names; the plan for few
-# is the one for many as well, by the primary key row by row, at any size of the table.
+# is the one for many as well, by the primary key row by row, at any size of the table. Going
+# through a whole index must look as dear as it is once the table has grown.
 _OF_AN_ENGINE = """
     SELECT set_config(name, value, false)
     FROM (
-        VALUES ('plan_cache_mode', 'force_generic_plan'), ('enable_seqscan', 'off'),
+        VALUES ('plan_cache_mode', 'force_generic_plan'), ('cpu_index_tuple_cost', '1'),
+               ('enable_seqscan', 'off'),
                ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('jit', 'off')
     ) AS s (name, value)
 """
+
+
+# A plan made while a table was empty goes through the whole of it when it has grown; the server
+# itself plans anew only after statistics are taken, a minute later or more.
+FIRST_PLANS_SECONDS = 0.5
+LONGEST_PLANS_SECONDS = 30.0
 
 
 class _Thread(threading.local):
@@ -35,6 +44,8 @@ class _Thread(threading.local):
 
     owns = False
     tuned: object = None
+    plans_until = 0.0
+    plans_seconds = 0.0
 
 
 _thread = _Thread()
@@ -89,14 +100,24 @@ def rows_of(using: str, name: str, parameters: Mapping[str, Any]) -> list[tuple[
     connection.ensure_connection()
     raw = connection.connection
     with connection.wrap_database_errors:
-        if _thread.owns and _thread.tuned is not raw:
-            # One from Django's pool goes back to it, and on to whoever comes next.
-            if not connection.settings_dict["OPTIONS"].get("pool"):
-                _tune(raw)
-            _thread.tuned = raw
+        # A connection from Django's pool goes back to it, and on to whoever comes next.
+        if _thread.owns and not connection.settings_dict["OPTIONS"].get("pool"):
+            _look_after(raw)
         with Cursor(raw) as cursor:
             cursor.execute(statement(name), parameters, binary=True)
             return cursor.fetchall() if cursor.description else []
+
+
+def _look_after(raw: Connection[Any]) -> None:
+    """Set up a session that this thread has to itself, and let its plans grow old only slowly."""
+    if _thread.tuned is not raw:
+        _tune(raw)
+        _thread.tuned = raw
+        _thread.plans_until, _thread.plans_seconds = 0.0, FIRST_PLANS_SECONDS
+    if raw.prepare_threshold is not None and time.monotonic() >= _thread.plans_until:
+        raw.execute("DISCARD PLANS")
+        _thread.plans_until = time.monotonic() + _thread.plans_seconds
+        _thread.plans_seconds = min(2 * _thread.plans_seconds, LONGEST_PLANS_SECONDS)
 
 
 def _tune(raw: Connection[Any]) -> None:
