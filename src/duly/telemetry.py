@@ -6,7 +6,7 @@
 | engine.stopped | holder, released, interrupted | an engine has let go of it all |
 | engine.held | environment, database | the database is another environment's: nothing is fired |
 | engine.faulted | part, error, wait_seconds | a part of an engine failed and tries again |
-| events.planned | born, skipped | due events got their occurrences |
+| events.planned | born | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count | waking occurrences were handed out again |
 | occurrences.started | count, refused | attempts began; the refused had moved on |

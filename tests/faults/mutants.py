@@ -81,7 +81,8 @@ MUTANTS = [
     Mutant(
         "no rescue: a lease that ran out is left alone",
         "engine/recover.py",
-        "    rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost)\n",
+        "    rescued = store.rescue_expired("
+        "now=now, limit=LARGEST_BATCH, decide=decide_lost, since=since)\n",
         "    rescued = 0\n    del decide_lost\n",
         ("kill",),
     ),
