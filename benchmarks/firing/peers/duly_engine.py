@@ -27,8 +27,8 @@ class DulyEngine(Peer):
         SELECT (SELECT count(*) FROM duly_scheduledevent WHERE next_at <= now())
              + (SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL)"""
     claim_query = (
-        _LOCK_DUE.replace("%(since)s", "now() - interval '10 seconds'")
-        .replace("%(until)s", "now() + interval '1 second'")
+        _LOCK_DUE.replace("%(since)s", "(now() - interval '10 seconds')")
+        .replace("%(until)s", "(now() + interval '1 second')")
         .replace("%(limit)s", "128")
         .replace("%(without)s", "'{}'")
     )
