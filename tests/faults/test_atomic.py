@@ -55,7 +55,10 @@ def test_an_atomic_effect_happens_once_wherever_its_process_is_killed(
         for moment in MOMENTS:
             # What is due already begins with its claim; what is not yet, is started later.
             ahead = AHEAD if moment.startswith("start:") else timedelta(0)
-            doomed = engines.start(**{logs.FAILPOINT_VARIABLE: moment})
+            doomed = engines.launch({logs.FAILPOINT_VARIABLE: moment})
+            assert doomed.stdout is not None
+            # It runs, or has come to its moment already, with what the one before it has left.
+            doomed.stdout.readline()
             duly.schedule_event("atomic", At.instant(datetime.now(UTC) + ahead))
             assert doomed.wait(20) == -9, f"it ended before it came to {moment}"
             engines.kill(doomed)
