@@ -129,7 +129,7 @@ class Claimer:
         """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
         is_due = first <= times.due_by
         if is_due:
-            self._wants_slots = self._dispatcher.executors
+            self._wants_slots = self._dispatcher.executors()
         else:
             self._wants_hold = True
         slots = self._dispatcher.slots() if is_due else self._dispatcher.no_slots()
@@ -138,6 +138,7 @@ class Claimer:
         # What is due begins with its birth, so that only as much is born as can begin.
         limit = min(slots.total() if is_due else held, LARGEST_BATCH)
         if not limit:
+            self._wants_slots = tuple(slots.missed)
             return False
         without = slots.types_without() if is_due else frozenset()
         room = Room(slots, held)
@@ -155,8 +156,9 @@ class Claimer:
             used = self._take(born, times.read, slots)
         finally:
             slots.give_back(used)
-        self._wants_slots = tuple(slots.missed) if is_due else ()
-        self._wants_hold = self._wants_hold and room.left_at is not None
+        self._wants_slots = tuple(slots.missed)
+        if not is_due:
+            self._wants_hold = room.left_at is not None
         if not without:
             reached = [times.due_by - MARGIN]
             reached += [room.left_at] if room.left_at else []

@@ -98,19 +98,19 @@ class Dispatcher:
         What is held and has come due goes first. Whatever is not used must be given back.
         """
         slots = Slots(self._plain, self._asynchronous)
-        for executor, ready in self._ready.items():
-            if executor is self._plain or registry.types_of(is_async=True):
-                slots.reserve(executor, min(LARGEST_BATCH, executor.room() - len(ready)))
+        for executor in self.executors():
+            waiting = len(self._ready[executor])
+            slots.reserve(executor, min(LARGEST_BATCH, executor.room() - waiting))
         return slots
 
     def no_slots(self) -> Slots:
         """Give the places for what is not due yet: none."""
         return Slots(self._plain, self._asynchronous)
 
-    @property
     def executors(self) -> tuple[Executor, ...]:
-        """The executors, of plain and of `async def` handlers."""
-        return tuple(self._ready)
+        """Give the executors that this process has handlers for; the plain one always."""
+        has_async = bool(registry.types_of(is_async=True))
+        return (self._plain, self._asynchronous) if has_async else (self._plain,)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         """Keep claims until their instant.
