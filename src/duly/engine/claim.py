@@ -11,7 +11,6 @@ from functools import partial
 from duly.clock import Clock, Reading
 from duly.engine.dispatch import Dispatcher
 from duly.engine.executors.base import Executor
-from duly.engine.executors.slots import Slots
 from duly.engine.floor import MARGIN, Floor
 from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import Room, plan
@@ -153,7 +152,7 @@ class Claimer:
                 since=since,
                 without=without,
             )
-            used = self._take(born, times.read, slots)
+            used = self._take(born, times.read)
         finally:
             slots.give_back(used)
         self._wants_slots = tuple(slots.missed)
@@ -166,10 +165,10 @@ class Claimer:
             self._events.reached(min(reached), since, monotonic)
         return born.is_full
 
-    def _take(self, born: Born, began: Reading, slots: Slots) -> Counter[Executor]:
+    def _take(self, born: Born, began: Reading) -> Counter[Executor]:
         used: Counter[Executor] = Counter()
         if born.begun:
-            used = self._dispatcher.begin(born.begun, began, slots)
+            used = self._dispatcher.begin(born.begun, began)
             emit("occurrences.started", count=len(born.begun), refused=0)
         if born.waiting:
             self._dispatcher.hold(born.waiting)

@@ -155,12 +155,12 @@ class Dispatcher:
             with self._changed:
                 self._changed.notify()
 
-    def begin(self, claims: Sequence[Claim], began: Reading, slots: Slots) -> Counter[Executor]:
+    def begin(self, claims: Sequence[Claim], began: Reading) -> Counter[Executor]:
         """Run claims whose attempts were started at `began`, in reserved places; gives how many."""
         by_executor: dict[Executor, list[Attempt]] = {}
         for claim in claims:
             attempt = self._attempt(claim, began)
-            by_executor.setdefault(slots.executor(attempt.registration), []).append(attempt)
+            by_executor.setdefault(self._executor(attempt.registration), []).append(attempt)
         for executor, attempts in by_executor.items():
             self._leases.add(attempts)
             executor.submit(attempts)
@@ -178,7 +178,7 @@ class Dispatcher:
                     if self._stopping:
                         return
                     batch = self._due(batch)
-                    used = self._start(batch, slots)
+                    used = self._start(batch)
                     self._park(strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
@@ -254,7 +254,7 @@ class Dispatcher:
         self._hold_again(early, JUMP_SECONDS)
         return [claim for claim in batch if claim.ready_at <= due_by]
 
-    def _start(self, batch: list[Claim], slots: Slots) -> Counter[Executor]:
+    def _start(self, batch: list[Claim]) -> Counter[Executor]:
         if not batch:
             return Counter()
         monotonic = self._clock.monotonic()
@@ -265,7 +265,7 @@ class Dispatcher:
         )
         self.drop({claim.id for claim in batch})
         started = [claim for claim in batch if claim.id in began]
-        used = self.begin(started, Reading(now, monotonic), slots)
+        used = self.begin(started, Reading(now, monotonic))
         emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
         return used
 

@@ -30,7 +30,7 @@ class Slots:
 
     def take(self, registration: registry.Registration) -> bool:
         """Take one reserved place for a handler; False where there is none."""
-        executor = self.executor(registration)
+        executor = self._asynchronous if registration.is_async else self._plain
         if self._left[executor] <= 0:
             self.missed.add(executor)
             return False
@@ -56,7 +56,3 @@ class Slots:
         for executor, places in self._reserved.items():
             if unused := places - used[executor]:
                 executor.give_back(unused)
-
-    def executor(self, registration: registry.Registration) -> Executor:
-        """Give the executor of a handler."""
-        return self._asynchronous if registration.is_async else self._plain
