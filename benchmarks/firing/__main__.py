@@ -19,6 +19,7 @@ from benchmarks.firing.results import Outcome
 from benchmarks.firing.rig import Rig
 from benchmarks.firing.scenarios import SCENARIOS
 from benchmarks.firing.sizes import FULL, SMALL, Sizes
+from tests.faults.campaign.network import why_no_pooler
 
 ROUNDS = 3
 
@@ -26,12 +27,12 @@ ROUNDS = 3
 def main() -> int:
     options = arguments()
     sizes = _sizes(options)
-    chosen = options.peers.split(",") if options.peers else list(PEERS)
+    chosen = _peers(options)
     scenarios = options.scenario or list(SCENARIOS)
     with Servers(durable=not options.small) as servers:
         engine = options.engine_options.split()
         rounds = options.rounds or (1 if options.small else ROUNDS)
-        rig = Rig(servers, sizes, chosen, rounds, engine)
+        rig = Rig(servers, sizes, chosen, rounds, engine, options.pooled)
         facts = environment(servers, rounds)
         print(report.lines(facts, markdown=True), end="\n\n", flush=True)
         outcomes = []
@@ -56,12 +57,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--snapshot-seconds", type=float, help="of old-snapshot")
     parser.add_argument("--minutes", type=float, help="of sustained")
     parser.add_argument("--engine-options", default="", help='of `duly run`: "--concurrency 32"')
+    parser.add_argument("--pooled", action="store_true", help="duly through pgbouncer, and alone")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
+    if options.pooled and (why := why_no_pooler()):
+        parser.error(why)
     unknown = set(options.peers.split(",") if options.peers else ()) - set(PEERS)
     if unknown:
         parser.error(f"unknown peers {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
     return options
+
+
+def _peers(options: argparse.Namespace) -> list[str]:
+    if options.pooled:
+        return ["duly"]
+    return options.peers.split(",") if options.peers else list(PEERS)
 
 
 def _sizes(options: argparse.Namespace) -> Sizes:

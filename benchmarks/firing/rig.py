@@ -18,6 +18,7 @@ from benchmarks.firing.place import Place, Servers
 from benchmarks.firing.results import Case, Column, Outcome, Row
 from benchmarks.firing.sizes import Sizes
 from duly.errors import DulyError
+from tests.faults.campaign.network import Pooler
 
 IN_MINIATURE = ("duly", "limit")
 
@@ -44,6 +45,8 @@ class Rig:
     rounds: int
     engine_options: Sequence[str] = ()
     """Of `duly run`."""
+    is_pooled: bool = False
+    """Whether the contenders' processes reach their database through pgbouncer."""
     _kept: dict[str, Place] = field(default_factory=dict)
     _left_out: dict[str, str] = field(default_factory=dict)
     _running: str = ""
@@ -84,7 +87,8 @@ class Rig:
         try:
             contender.make_tables()
             self.servers.keep_tables(peer.app, place)
-            yield contender
+            with pooled(contender, self.is_pooled):
+                yield contender
         finally:
             contender.stop()
             self.servers.drop(place)
@@ -102,7 +106,8 @@ class Rig:
             self._kept[key] = place
         contender = self.new(peer, self.servers.again(self._kept[key]))
         try:
-            yield contender
+            with pooled(contender, self.is_pooled):
+                yield contender
         finally:
             contender.stop()
 
@@ -121,6 +126,23 @@ class Rig:
             self.servers.drop(place)
         self._kept.clear()
         return Outcome(scenario.NAME, scenario.TITLE, scenario.COLUMNS, rows, dict(self._left_out))
+
+
+@contextmanager
+def pooled(contender: Peer, is_pooled: bool) -> Iterator[None]:
+    """Put a pooler between the contender's processes and its database, if asked to."""
+    if not is_pooled:
+        yield
+        return
+    with Pooler(contender.place.database_url) as pooler:
+        assert pooler.pid is not None
+        contender.place.extra_pids.append(pooler.pid)
+        contender.place.environment |= {"DULY_DATABASE_URL": pooler.url, "DULY_LISTEN": "false"}
+        try:
+            yield
+        finally:
+            # First, for its connections would keep the database from being deleted.
+            contender.stop()
 
 
 def _measure(case: Case, row: Row) -> None:
