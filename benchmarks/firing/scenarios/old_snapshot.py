@@ -23,10 +23,6 @@ COLUMNS = (
     Column("last_p99_ms", "p99 at last, ms", has_ratio=True),
     Column("missing", "missing"),
 )
-STATISTICS = """
-    SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(calls), 0) FROM pg_stat_statements
-    WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND query ILIKE '%skip locked%'"""
 
 
 def cases(rig: Rig) -> list[Case]:
@@ -68,14 +64,12 @@ def _claims(
     if has_statistics:
         contender.place.do("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     found: list[float] = []
-    before = (0.0, 0.0)
+    before = scale.claims(contender) if has_statistics else (0.0, 0.0)
     for number in range(max(1, round(seconds / step))):
         measure.sleep_until(start + (number + 1) * step)
         if not has_statistics:
             found.append(scale.explained(contender))
             continue
-        spent, calls = contender.place.ask(STATISTICS)[0]
-        after = (float(spent), float(calls))
-        found.append((after[0] - before[0]) / max(1.0, after[1] - before[1]))
-        before = after
+        found.append(scale.mean_claim(contender, before))
+        before = scale.claims(contender)
     return found
