@@ -82,7 +82,8 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
     full_tables: str, name: str, index: str
 ) -> None:
     if connections[full_tables].vendor == "postgresql":
-        parameters = {"now": NOW, "since": NOW, "until": NOW, "limit": 10, "without": ["other"]}
+        parameters = {"now": NOW, "since": NOW, "until": NOW, "limit": 10}
+        parameters |= {"types": ["other"], "services": ["one"], "elsewhere": ["one"]}
         parameters |= {"events_since": NOW, "occurrences_since": NOW}
         nodes = _plan(
             full_tables, name, parameters | {"lease_until": LEASE + NOW, "holder": HOLDER}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from duly.clock import Clock, Reading
 from duly.engine.dispatch import Dispatcher
-from duly.engine.executors.base import Executor
+from duly.engine.executors.slots import Places, Slots
 from duly.engine.floor import MARGIN, Floor
 from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import Room, plan
 from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
 from duly.engine.recover import rescue
 from duly.store.contract import Store
-from duly.store.rows import Born
+from duly.store.rows import NOBODY, Born
 from duly.telemetry import emit
 
 
@@ -49,8 +49,10 @@ class Claimer:
         self._occurrences = Floor()
         # What the last look had no room for; said before it is asked what there is room for, so
         # that of whoever frees a slot and whoever looks for one, one sees the other.
-        self._wants_slots: Iterable[Executor] = ()
+        self._wants_slots: Iterable[Places] = ()
         self._wants_hold = False
+        self._handed = 0
+        self._crowd: frozenset[str] = frozenset()
 
     def heard_of(self, due_at: datetime | None) -> None:
         """Look for something that was scheduled for `due_at`; None: for anything."""
@@ -100,7 +102,9 @@ class Claimer:
     def _claim_waking(self, times: Times, since: datetime | None, monotonic: float) -> bool:
         """Take back what was lost, and claim what waits to be tried again; True: all of a batch."""
         now = times.read.at
-        rescued = rescue(self._store, now, since) if times.trusts_leases else 0
+        rescued = (
+            rescue(self._store, self._dispatcher.routes, now, since) if times.trusts_leases else 0
+        )
         self._wants_hold = True
         limit = min(self._dispatcher.room(), LARGEST_BATCH)
         if not limit:
@@ -125,23 +129,43 @@ class Claimer:
     def _claim_due(
         self, times: Times, first: datetime, since: datetime | None, monotonic: float
     ) -> bool:
-        """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
+        """Give birth to what is due, as far as there is room for it; True: to all of a batch.
+
+        After a batch that was full of one service's events, the others come first: one that is
+        flooded delays nobody else.
+        """
+        crowd = self._crowd
+        is_full = False
+        if crowd:
+            is_full = self._give_birth(times, first, since, monotonic, crowd)
+        return self._give_birth(times, first, since, monotonic, frozenset()) or is_full
+
+    def _give_birth(
+        self,
+        times: Times,
+        first: datetime,
+        since: datetime | None,
+        monotonic: float,
+        crowd: frozenset[str],
+    ) -> bool:
         is_due = first <= times.due_by
         if is_due:
-            self._wants_slots = self._dispatcher.executors()
+            self._wants_slots = self._dispatcher.local()
         else:
             self._wants_hold = True
-        slots = self._dispatcher.slots() if is_due else self._dispatcher.no_slots()
-        used: Counter[Executor] = Counter()
-        held = self._dispatcher.room()
-        # What is due begins with its birth, so that only as much is born as can begin.
-        limit = min(slots.total() if is_due else held, LARGEST_BATCH)
-        if not limit:
-            self._wants_slots = tuple(slots.missed)
-            return False
-        without = slots.types_without() if is_due else frozenset()
-        room = Room(slots, held)
+        slots = self._dispatcher.slots(are_due=is_due)
+        used: Counter[Places] = Counter()
         try:
+            held = self._dispatcher.room()
+            limit = self._limit(slots, held, is_due)
+            if not limit:
+                return False
+            if crowd:
+                # The crowd has its share, however many the others are.
+                limit = max(1, limit * 3 // 4)
+            without = self._dispatcher.passed_over(slots) if is_due else NOBODY
+            without = replace(without, services=without.services | crowd)
+            room = Room(self._dispatcher.routes, slots, held)
             born = self._store.claim_due(
                 now=times.read.at,
                 until=times.until,
@@ -155,9 +179,11 @@ class Claimer:
             used = self._take(born, times.read)
         finally:
             slots.give_back(used)
-        self._wants_slots = tuple(slots.missed)
+            self._wants_slots = tuple(slots.missed)
         if not is_due:
             self._wants_hold = room.left_at is not None
+        if not crowd:
+            self._crowd = _crowd(born)
         if not without:
             reached = [times.due_by - MARGIN]
             reached += [room.left_at] if room.left_at else []
@@ -165,13 +191,30 @@ class Claimer:
             self._events.reached(min(reached), since, monotonic)
         return born.is_full
 
-    def _take(self, born: Born, began: Reading) -> Counter[Executor]:
-        used: Counter[Executor] = Counter()
+    def _limit(self, slots: Slots, held: int, is_due: bool) -> int:
+        """Say how many to look at: of what is due only as much as can begin is born."""
+        local = slots.left(self._dispatcher.local()) if is_due else held
+        # What is handed over needs no slot here; asked for in full only while it comes in full.
+        away = min(slots.left(self._dispatcher.hand_overs()), max(32, 2 * self._handed))
+        return min(local + away, LARGEST_BATCH)
+
+    def _take(self, born: Born, began: Reading) -> Counter[Places]:
+        used: Counter[Places] = Counter()
         if born.begun:
             used = self._dispatcher.begin(born.begun, began)
             emit("occurrences.started", count=len(born.begun), refused=0)
         if born.waiting:
             self._dispatcher.hold(born.waiting)
+        self._handed = len(born.waiting)
         if count := len(born.begun) + len(born.waiting):
             emit("events.planned", born=count)
         return used
+
+
+def _crowd(born: Born) -> frozenset[str]:
+    """Name the service that a full batch was full of."""
+    if not born.is_full:
+        return frozenset()
+    services = Counter(claim.service for claim in (*born.waiting, *born.begun))
+    name, count = services.most_common(1)[0] if services else ("", 0)
+    return frozenset([name]) if 2 * count > services.total() else frozenset()

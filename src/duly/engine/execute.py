@@ -6,8 +6,8 @@ import asyncio
 import math
 import random
 import traceback
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from django.db import transaction
 from duly import payloads
 from duly.civil import zones
 from duly.clock import Clock, Reading
+from duly.policy.gates import Terms
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -51,6 +52,8 @@ class Attempt:
     """When it was started, on both clocks."""
     kept_until: float
     """How long its lease lives for certain: seconds on the monotonic clock."""
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    """What it has passed, by the names of the gates; each is told of its end."""
     deadline: float = math.inf
     """When its time is up, on the monotonic clock; counted from when its handler begins."""
     ends_at: datetime = _NEVER

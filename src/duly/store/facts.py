@@ -31,6 +31,7 @@ FENCED: Final = "fenced"
 RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
+DEFERRED: Final = "deferred"
 # Of the ledger itself.
 PRUNED: Final = "pruned"
 # `Decision.fact` brings: succeeded, retried, snoozed, died.

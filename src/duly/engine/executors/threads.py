@@ -27,6 +27,7 @@ class ThreadExecutor:
         ended: Ended,
         run: Callable[[Attempt], Outcome],
         monotonic: Callable[[], float],
+        name: str = "handler",
     ) -> None:
         self._slots = slots
         self._run_one = run
@@ -37,14 +38,12 @@ class ThreadExecutor:
         self._pace = Pace(slots, monotonic())
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"duly-handler-{number}", daemon=True)
-            for number in range(slots)
-        ]
+        self._name = name
+        self._threads: list[threading.Thread] = []
+        self._submitting = threading.Lock()
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        """Do nothing yet: each thread is started when there is something for it."""
 
     def room(self) -> int:
         with self._lock:
@@ -69,6 +68,16 @@ class ThreadExecutor:
     def submit(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._work.put(attempt)
+        if len(self._threads) < self._slots:
+            with self._submitting:
+                for _ in range(min(self._work.qsize(), self._slots - len(self._threads))):
+                    self._add_thread()
+
+    def _add_thread(self) -> None:
+        name = f"duly-{self._name}-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
         for _ in self._threads:
