@@ -22,7 +22,7 @@
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
-| gates.settled | gate, status | the breaker of a gate opened, or closed |
+| breaker.moved | gate, status | a breaker opened, or closed |
 | target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
@@ -49,6 +49,7 @@ _WARNINGS = frozenset(
         "events.held",
         "clock.jumped",
         "clock.settled",
+        "breaker.moved",
         "listener.faulted",
         "month.kept",
         "occurrences.parked",

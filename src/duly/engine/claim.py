@@ -179,6 +179,8 @@ class Claimer:
             used = self._take(born, times.read)
         finally:
             slots.give_back(used)
+            # What has come due meanwhile may have found none.
+            self._dispatcher.slot_freed()
             self._wants_slots = tuple(slots.missed)
         if not is_due:
             self._wants_hold = room.left_at is not None

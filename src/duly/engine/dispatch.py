@@ -21,6 +21,8 @@ from duly.engine.holding import Due, Holding
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
 from duly.engine.routes import Route, Routes
+from duly.engine.shut import Shut
+from duly.policy.gates import NO_ROOM, PASSES
 from duly.policy.handling import Handling, retry_of
 from duly.store import gates
 from duly.store.contract import Store
@@ -48,12 +50,14 @@ class Dispatcher:
         options: EngineOptions,
         leases: Leases,
         delivery: Delivery,
+        shut: Shut,
     ) -> None:
         self._store = store
         self._clock = clock
         self._options = options
         self._leases = leases
         self._delivery = delivery
+        self._shut = shut
         self.routes: Routes = delivery.routes
         self._holding = Holding(clock, delivery.routes)
         self._least_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
@@ -92,12 +96,13 @@ class Dispatcher:
         """
         slots = Slots()
         for executor in self._delivery.local() if are_due else ():
-            waiting = self._holding.waiting(executor)
-            slots.reserve(executor, min(LARGEST_BATCH, executor.room() - waiting))
+            slots.reserve(executor, min(LARGEST_BATCH, self._room_at(executor)))
         for target in self._delivery.hand_overs():
-            waiting = self._holding.waiting(target)
-            slots.reserve(target, min(LARGEST_BATCH, target.room() - waiting))
+            slots.reserve(target, min(LARGEST_BATCH, self._room_at(target)))
         return slots
+
+    def _room_at(self, place: Places) -> int:
+        return place.room() - self._holding.waiting(place)
 
     def hand_overs(self) -> tuple[HandOver, ...]:
         """Give the ways to what runs elsewhere."""
@@ -194,14 +199,20 @@ class Dispatcher:
             return
         now = self._clock.now(self._store.using)
         batch = self._unexpired(batch, now)
-        requests = [gates.Request(one.claim, one.route.terms(one.claim)) for one in batch]
-        verdicts = gates.admit(self._store.using, requests, now, random.random)
-        let_in = [one for one, said in zip(batch, verdicts, strict=True) if said.until is None]
-        self._holding.put_ready(let_in)
-        passed = {one.claim.id for one in let_in}
-        waits = {one.claim.id for one in batch} - passed
+        requests = [
+            gates.Request(one.claim, one.route.terms(one.claim), one.route.place) for one in batch
+        ]
+        rooms = {place: self._room_at(place) for place in {one.route.place for one in batch}}
+        verdicts = gates.admit(self._store.using, requests, rooms, now, random.random)
+        said = list(zip(batch, verdicts, strict=True))
+        for request, verdict in zip(requests, verdicts, strict=True):
+            if verdict is PASSES:
+                self._shut.let_in(request.terms)
+        self._holding.put_ready([one for one, verdict in said if verdict is PASSES])
+        self._holding.put_before_gates([one for one, verdict in said if verdict is NO_ROOM])
+        waits = {one.claim.id for one, verdict in said if verdict.until}
         if waits:
-            self.drop(waits)
+            self._holding.drop(waits)
             emit("occurrences.deferred", count=len(waits))
 
     def _start(self, batch: list[Due]) -> Counter[Places]:

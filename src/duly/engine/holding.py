@@ -46,6 +46,7 @@ class Holding:
         self._held: dict[UUID, Claim] = {}
         self._ready: defaultdict[Places, deque[Due]] = defaultdict(deque)
         self._gated: list[Due] = []
+        self._before_gates: list[Due] = []
         self._strangers: list[Claim] = []
         self._changed = threading.Condition()
         self._wants_slot = False
@@ -74,6 +75,11 @@ class Holding:
         with self._changed:
             for one in due:
                 self._ready[one.route.place].append(one)
+
+    def put_before_gates(self, due: Sequence[Due]) -> None:
+        """Keep what there is no place for yet, to be asked for at its gates then."""
+        with self._changed:
+            self._before_gates += due
 
     def claims(self) -> list[Claim]:
         """Give every claim that is held."""
@@ -115,7 +121,8 @@ class Holding:
         with self._changed:
             while not self.is_stopping:
                 self._ripen()
-                self._wants_slot = any(self._ready.values())
+                self._wants_slot = any(self._ready.values()) or bool(self._before_gates)
+                self._step_forward()
                 due = [
                     one
                     for place, ready in self._ready.items()
@@ -149,6 +156,17 @@ class Holding:
                 self._gated.append(Due(claim, route))
             else:
                 self._ready[route.place].append(Due(claim, route))
+
+    def _step_forward(self) -> None:
+        """Let those wait no longer before their gates that there is a place for by now."""
+        if self._before_gates:
+            has_room = {
+                place: place.room() > 0 for place in {one.route.place for one in self._before_gates}
+            }
+            self._gated += [one for one in self._before_gates if has_room[one.route.place]]
+            self._before_gates = [
+                one for one in self._before_gates if not has_room[one.route.place]
+            ]
 
     def _take(self, ready: deque[Due], slots: int) -> list[Due]:
         taken: list[Due] = []

@@ -28,6 +28,7 @@ from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
 from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
+from duly.engine.shut import Shut
 from duly.engine.targets import publisher_of
 from duly.policy.outcome import Interrupted, NotEntered, Outcome
 from duly.services import Registry
@@ -63,6 +64,7 @@ class Engine:
             partial(run, store=self._store, clock=self._clock),
             self._clock.monotonic,
         )
+        self._shut = Shut()
         self._services = Registry(self._clock.monotonic)
         self._asynchronous = EventLoopExecutor(
             options.async_concurrency, self._may_enter, self._attempt_ended
@@ -97,8 +99,9 @@ class Engine:
             options,
             self._leases,
             self._delivery,
+            self._shut,
         )
-        self._recorder = Recorder(self._store, self._clock, self.wake)
+        self._recorder = Recorder(self._store, self._clock, self.wake, self._shut)
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
         self._claimer = Claimer(self._store, self._clock, options, self._dispatcher)
@@ -241,6 +244,9 @@ class Engine:
             self._awake.set()
 
     def _may_enter(self, attempt: Attempt) -> bool:
+        if self._shut.keeps_out(attempt.terms):
+            self._leases.end(attempt, NotEntered())
+            return False
         return self._leases.enter(attempt)
 
     def _attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:

@@ -12,6 +12,7 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
+from duly.engine.shut import Shut
 from duly.policy.outcome import Committed, Failed, Outcome, Succeeded, TimedOut
 from duly.store import gates
 from duly.store.contract import Store
@@ -42,10 +43,13 @@ class Recorder:
     lease ran out meanwhile, the ledger says that it was fenced.
     """
 
-    def __init__(self, store: Store, clock: Clock, retrying: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, retrying: Callable[[], None], shut: Shut
+    ) -> None:
         self._store = store
         self._clock = clock
         self._retrying = retrying
+        self._shut = shut
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-recorder", daemon=True)
@@ -142,11 +146,12 @@ class Recorder:
         if not passed:
             return
         try:
-            gates.settle(self._store.using, passed, self._clock.now(self._store.using))
+            is_open = gates.settle(self._store.using, passed, self._clock.now(self._store.using))
         except Exception as error:
             connections[self._store.using].close()
             emit("engine.faulted", part="gates", error=repr(error), wait_seconds=0)
             return
+        self._shut.saw(is_open)
         self._retrying()
 
 

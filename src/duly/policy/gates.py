@@ -7,7 +7,7 @@ let in waits, and no attempt is spent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from duly.policy.breaker import Breaker, BreakerState, BreakerStatus
@@ -54,6 +54,10 @@ class Gate:
             return 0
         return None if self.limit is None else max(0, self.limit - self.under_way)
 
+    def keeps_out(self, now: datetime) -> bool:
+        """Say whether nobody passes it now."""
+        return replace(self, breaker=self.breaker.tried(now)).free == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -69,6 +73,8 @@ class Verdict:
 
 
 PASSES = Verdict()
+NO_ROOM = Verdict()
+"""It would pass, and there is nothing to run it yet; nothing has changed."""
 
 
 def judge(

@@ -7,7 +7,7 @@ that two engines never let in one too many, and never wait for each other.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,11 +17,13 @@ from django.db.models import QuerySet
 from duly.models import Gate as GateRow
 from duly.models import GateEntry, LedgerEntry, Occurrence
 from duly.policy.breaker import HELD_OPEN, BreakerState, BreakerStatus
-from duly.policy.gates import PASSES, Gate, Terms, Verdict, judge
+from duly.policy.gates import NO_ROOM, PASSES, Gate, Terms, Verdict, judge
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
+from duly.store.facts import THE_LEDGER
 from duly.store.rows import Claim
 from duly.store.turns import transaction_in_turn
+from duly.telemetry import emit
 
 WAITS = "waits: "
 _BREAKER = tuple(BreakerState.__dataclass_fields__)
@@ -37,6 +39,8 @@ class Request:
     claim: Claim
     terms: Mapping[str, Terms]
     """By the names of the gates."""
+    place: Hashable
+    """What is to run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +55,21 @@ class Passed:
 
 
 def admit(
-    using: str, requests: Sequence[Request], now: datetime, draw: Callable[[], float]
+    using: str,
+    requests: Sequence[Request],
+    rooms: Mapping[Hashable, int],
+    now: datetime,
+    draw: Callable[[], float],
 ) -> list[Verdict]:
     """Say of each occurrence, in this order, whether it may begin; who may not waits.
+
+    rooms: how many can begin at each place. No more are let in: what a breaker has let in it
+    cannot keep out any more.
 
     What waits has given up its lease; its verdict says until when. An occurrence that is not
     held any more is let through: whoever begins it is refused.
     """
+    left = dict(rooms)
     with transaction_in_turn(using):
         gates = _locked(using, _terms_of(request.terms for request in requests), now)
         # What an engine let in that has died since must not stand in its own way.
@@ -65,24 +77,27 @@ def admit(
         _entries(using).filter(occurrence_id__in=ids).exclude(state=GateEntry.RESERVED).delete()
         _count(using, gates)
         reserved = _reserved(using, requests)
-        verdicts = [
-            judge(
-                [gates[name] for name in sorted(request.terms)],
-                due_at=request.claim.due_at,
-                reserved=reserved[request.claim.id],
-                now=now,
-                draw=draw,
-            )
-            for request in requests
-        ]
+        verdicts: list[Verdict] = []
+        for request in requests:
+            passed = [gates[name] for name in sorted(request.terms)]
+            if left[request.place] <= 0 and not any(gate.keeps_out(now) for gate in passed):
+                verdicts.append(NO_ROOM)
+                continue
+            due_at, tokens = request.claim.due_at, reserved[request.claim.id]
+            verdict = judge(passed, due_at=due_at, reserved=tokens, now=now, draw=draw)
+            left[request.place] -= verdict is PASSES
+            verdicts.append(verdict)
         _save(using, gates.values(), now)
         _enter(using, requests, verdicts, gates)
         _put_aside(using, requests, verdicts, now)
     return verdicts
 
 
-def settle(using: str, passed: Sequence[Passed], now: datetime) -> None:
-    """Let go of what is over, tell the breakers, and wake those whose turn it is."""
+def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, bool]:
+    """Let go of what is over, tell the breakers, and wake those whose turn it is.
+
+    Says of each gate whether its breaker is open.
+    """
     with transaction_in_turn(using):
         terms = _terms_of(one.terms for one in passed)
         gates = _locked(using, terms, now)
@@ -91,6 +106,7 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> None:
             ids = [one.id for one in passed if one.attempt == attempt]
             _entries(using).filter(occurrence_id__in=ids, attempt=attempt).delete()
         ended: Counter[str] = Counter()
+        before = {name: gate.breaker for name, gate in gates.items()}
         for name, gate in gates.items():
             ours = [one for one in passed if name in one.terms]
             ended[name] = len(ours)
@@ -100,16 +116,19 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> None:
         _count(using, gates)
         _save(using, gates.values(), now)
         for name, gate in gates.items():
+            _tell(using, gate, before[name], now)
             _wake(using, gate, ended[name], now)
+    return {name: gate.breaker.status is BreakerStatus.OPEN for name, gate in gates.items()}
 
 
-def steer(using: str, name: str, *, opens: bool, now: datetime) -> BreakerState:
+def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> BreakerState:
     """Open a breaker until it is closed by hand, or close it; gives its state."""
     state = HELD_OPEN if opens else BreakerState()
     with transaction_in_turn(using):
         gate = _locked(using, {name: Terms()}, now)[name]
-        gate.breaker = state
+        before, gate.breaker = gate.breaker, state
         _save(using, [gate], now)
+        _tell(using, gate, before, now, actor)
         if not opens:
             # The first few: each that succeeds lets more of them in.
             _wake(using, gate, 1, now)
@@ -209,7 +228,7 @@ def _enter(
     for request, verdict in zip(requests, verdicts, strict=True):
         claim = request.claim
         state = GateEntry.RESERVED if verdict.is_reserved else GateEntry.WAITING
-        names = [verdict.gate]
+        names = [verdict.gate] if verdict.until else []
         if verdict is PASSES:
             state = GateEntry.UNDER_WAY
             names = [name for name in request.terms if gates[name].limit is not None]
@@ -244,7 +263,7 @@ def _put_aside(
     waiting = {
         request.claim.id: (request.claim, verdict)
         for request, verdict in zip(requests, verdicts, strict=True)
-        if verdict is not PASSES
+        if verdict.until
     }
     if not waiting:
         return
@@ -266,6 +285,21 @@ def _put_aside(
         row.wake_at, row.reason = verdict.until, reason
     Occurrence.objects.using(using).bulk_update(rows, ["status", "holder", "wake_at", "reason"])
     LedgerEntry.objects.using(using).bulk_create(entries)
+
+
+def _tell(
+    using: str, gate: Gate, before: BreakerState, now: datetime, actor: str = facts.ENGINE
+) -> None:
+    """Tell the ledger that a breaker opened, or closed."""
+    after = gate.breaker.status
+    if after is before.status or after is BreakerStatus.HALF_OPEN:
+        return
+    fact = facts.BREAKER_OPENED if after is BreakerStatus.OPEN else facts.BREAKER_CLOSED
+    probe_at = gate.breaker.probe_at
+    data = {"gate": gate.name, "probe_at": probe_at.isoformat() if probe_at else None}
+    entry = facts.entry(fact, now, THE_LEDGER, actor=actor, data=data)
+    LedgerEntry.objects.using(using).bulk_create([entry])
+    emit("breaker.moved", gate=gate.name, status=after.value)
 
 
 def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
