@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 import duly
 from duly import At, Breaker, Concurrency, Limits, Retry
 from duly.models import Gate, GateEntry, LedgerEntry, Occurrence
@@ -148,6 +150,7 @@ def test_a_breaker_that_is_held_open_lets_nobody_in_until_it_is_closed_by_hand(
     assert duly.breakers()["type:call"].status == "closed"
 
 
+@pytest.mark.only_postgres
 def test_a_flooded_service_delays_nobody_else(
     start_engine: Start, handle: Handle, signals: Signals, settings: Any, using: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -17,8 +17,11 @@ from duly.engine.plan import Room, plan
 from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
 from duly.engine.recover import rescue
 from duly.store.contract import Store
-from duly.store.rows import NOBODY, Born
+from duly.store.rows import NOBODY, Born, PassedOver
 from duly.telemetry import emit
+
+# Of what only waits for its turn so much is looked at in one go: some twenty milliseconds.
+SHARE_OF_A_CROWD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Claimer:
         self._wants_slots: Iterable[Places] = ()
         self._wants_hold = False
         self._handed = 0
-        self._crowd: frozenset[str] = frozenset()
+        self._crowd = NOBODY
 
     def heard_of(self, due_at: datetime | None) -> None:
         """Look for something that was scheduled for `due_at`; None: for anything."""
@@ -131,14 +134,13 @@ class Claimer:
     ) -> bool:
         """Give birth to what is due, as far as there is room for it; True: to all of a batch.
 
-        After a batch that was full of one service's events, the others come first: one that is
-        flooded delays nobody else.
+        After a batch that was full of what only waits for its turn, the others come first: a
+        target that is flooded delays nobody else.
         """
-        crowd = self._crowd
         is_full = False
-        if crowd:
+        if crowd := self._crowd:
             is_full = self._give_birth(times, first, since, monotonic, crowd)
-        return self._give_birth(times, first, since, monotonic, frozenset()) or is_full
+        return self._give_birth(times, first, since, monotonic, NOBODY) or is_full
 
     def _give_birth(
         self,
@@ -146,7 +148,7 @@ class Claimer:
         first: datetime,
         since: datetime | None,
         monotonic: float,
-        crowd: frozenset[str],
+        crowd: PassedOver,
     ) -> bool:
         is_due = first <= times.due_by
         if is_due:
@@ -163,8 +165,10 @@ class Claimer:
             if crowd:
                 # The crowd has its share, however many the others are.
                 limit = max(1, limit * 3 // 4)
+            elif self._crowd:
+                limit = min(limit, SHARE_OF_A_CROWD)
             without = self._dispatcher.passed_over(slots) if is_due else NOBODY
-            without = replace(without, services=without.services | crowd)
+            without = without.and_also(crowd)
             room = Room(self._dispatcher.routes, slots, held)
             born = self._store.claim_due(
                 now=times.read.at,
@@ -185,7 +189,7 @@ class Claimer:
         if not is_due:
             self._wants_hold = room.left_at is not None
         if not crowd:
-            self._crowd = _crowd(born)
+            self._crowd = self._dispatcher.routes.crowd(born)
         if not without:
             reached = [times.due_by - MARGIN]
             reached += [room.left_at] if room.left_at else []
@@ -211,12 +215,3 @@ class Claimer:
         if count := len(born.begun) + len(born.waiting):
             emit("events.planned", born=count)
         return used
-
-
-def _crowd(born: Born) -> frozenset[str]:
-    """Name the service that a full batch was full of."""
-    if not born.is_full:
-        return frozenset()
-    services = Counter(claim.service for claim in (*born.waiting, *born.begun))
-    name, count = services.most_common(1)[0] if services else ("", 0)
-    return frozenset([name]) if 2 * count > services.total() else frozenset()

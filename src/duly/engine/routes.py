@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +18,7 @@ from duly.policy.service import HandlerTarget, Service
 from duly.registry import Registration
 from duly.services import Registry
 from duly.store.overlaps import is_exclusive
-from duly.store.rows import Claim, DueEvent
+from duly.store.rows import NOBODY, Born, Claim, DueEvent, PassedOver
 
 _NO_TERMS: Mapping[str, Terms] = {}
 
@@ -38,6 +39,13 @@ class Route:
             return True
         found = self.registration
         return found is not None and bool(found.limits or found.breaker or found.concurrency)
+
+    @property
+    def crowd(self) -> PassedOver:
+        """Name all that have to pass the same gate."""
+        if self.service.terms is not None or self.registration is None:
+            return PassedOver(services=frozenset([self.service.name]))
+        return PassedOver(types=frozenset([self.registration.event_type]))
 
     def may_begin_with_birth(self, event: DueEvent) -> bool:
         """Say whether nothing has to be looked at before but the event itself."""
@@ -99,6 +107,19 @@ class Routes:
         if found is not None and not (found.target.runs_handlers and registration):
             return retry_of(handling, found.retry)
         return retry_of(handling, registration.retry if registration else Retry())
+
+    def crowd(self, born: Born) -> PassedOver:
+        """Name what a full batch was full of, if that only waits for its turn at a gate."""
+        if not born.is_full:
+            return NOBODY
+        claims = (*born.waiting, *born.begun)
+        gated: Counter[PassedOver] = Counter()
+        for claim in born.waiting:
+            route = self.find(claim.service, claim.event_type)
+            if route is not None and route.is_gated:
+                gated[route.crowd] += 1
+        crowd, count = gated.most_common(1)[0] if gated else (NOBODY, 0)
+        return crowd if 2 * count > len(claims) else NOBODY
 
     def elsewhere(self) -> dict[str, Route | None]:
         """Give the route of each service whose occurrences no handler of this process runs."""

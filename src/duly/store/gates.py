@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import QuerySet
 
 from duly.models import Gate as GateRow
@@ -22,6 +23,7 @@ from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.facts import THE_LEDGER
 from duly.store.rows import Claim
+from duly.store.statements import array, instants, quoted, rows_of, uuids
 from duly.store.turns import transaction_in_turn
 from duly.telemetry import emit
 
@@ -267,6 +269,9 @@ def _put_aside(
     }
     if not waiting:
         return
+    if connections[using].vendor == "postgresql":
+        _defer(using, waiting.values(), now)
+        return
     held = Occurrence.objects.using(using).filter(id__in=waiting, status=OccurrenceStatus.QUEUED)
     rows = [
         row
@@ -276,7 +281,7 @@ def _put_aside(
     entries: list[LedgerEntry] = []
     for row in rows:
         verdict = waiting[row.id][1]
-        reason = f"{WAITS}{verdict.gate}: {verdict.reason}"
+        reason = _reason(verdict)
         if row.reason != reason:
             # Said once, however often it is looked at again.
             data = {"reason": reason}
@@ -285,6 +290,23 @@ def _put_aside(
         row.wake_at, row.reason = verdict.until, reason
     Occurrence.objects.using(using).bulk_update(rows, ["status", "holder", "wake_at", "reason"])
     LedgerEntry.objects.using(using).bulk_create(entries)
+
+
+def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) -> None:
+    claims, verdicts = zip(*waiting, strict=True)
+    parameters = {
+        "now": now,
+        "ids": uuids(claim.id for claim in claims),
+        "due_ats": instants(claim.due_at for claim in claims),
+        "attempts": array(str(claim.attempt) for claim in claims),
+        "wake_ats": instants(verdict.until for verdict in verdicts),
+        "reasons": array(quoted(_reason(verdict)) for verdict in verdicts),
+    }
+    rows_of(using, "defer", parameters)
+
+
+def _reason(verdict: Verdict) -> str:
+    return f"{WAITS}{verdict.gate}: {verdict.reason}"
 
 
 def _tell(

@@ -45,6 +45,16 @@ class PassedOver:
     def __bool__(self) -> bool:
         return bool(self.types or self.services)
 
+    def and_also(self, others: PassedOver) -> PassedOver:
+        """Give what passes over both."""
+        if not others:
+            return self
+        return PassedOver(
+            self.types | others.types,
+            self.services | others.services,
+            self.elsewhere | others.elsewhere,
+        )
+
 
 NOBODY = PassedOver()
 
