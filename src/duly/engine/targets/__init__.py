@@ -1,0 +1,1 @@
+"""Targets: where an occurrence is delivered, other than a handler."""
