@@ -21,6 +21,8 @@ LONGEST_WAIT = timedelta(hours=24)
 SHOWN_CHARACTERS = 300
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _HIDDEN = "***"
+# What is shorter is no secret, and would blot out half of what is shown.
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +81,18 @@ def wait_of(retry_after: str, date: str, now: datetime) -> timedelta | None:
 def shown(body: bytes, hidden: Iterable[str]) -> str:
     """Give the beginning of a body on one line, without what nobody should read."""
     text = body.decode("utf-8", "replace")
-    for secret in hidden:
+    for secret in _pieces(hidden):
         text = text.replace(secret, _HIDDEN)
     # Not printable: line breaks, escapes that terminals obey, marks that turn text around.
     clean = "".join(character if character.isprintable() else " " for character in text)
     short = " ".join(clean.split())
     return short if len(short) <= SHOWN_CHARACTERS else f"{short[:SHOWN_CHARACTERS]}…"
+
+
+def _pieces(hidden: Iterable[str]) -> list[str]:
+    """Give secrets and their parts, as of "Bearer abc…", the longest first."""
+    pieces = {piece for value in hidden for piece in (value, *value.split())}
+    return sorted((p for p in pieces if len(p) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _instant(text: str) -> datetime | None:

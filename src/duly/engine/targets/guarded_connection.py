@@ -104,9 +104,12 @@ def _connected(found: list[_Found], deadline: Deadline) -> socket.socket:
             sock.connect(address)
             # A handshake counts as one operation, however many packets it takes.
             sock.settimeout(deadline.left())
+        except TimeoutError:
+            sock.close()
+            failure = OSError(f"{address[0]} did not take the connection in time")
         except OSError as error:
             sock.close()
             failure = error
-            continue
-        return sock
+        else:
+            return sock
     raise failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from http.client import HTTPException
 
 from urllib3 import HTTPResponse
@@ -58,10 +59,11 @@ def _answer_to(request: HttpRequest, target: HttpTarget, clock: Clock) -> Answer
     try:
         connection.start_by(deadline)
         answer, is_whole = _exchange(connection, request, target)
-    except _TooLate as error:
-        raise TargetFailed(f"{origin} did not answer in time: {shown_error(error)}") from None
+    except _TooLate:
+        seconds = target.timeout.total_seconds()
+        raise TargetFailed(f"no whole answer from {origin} within {seconds:g} s") from None
     except _Broken as error:
-        raise TargetFailed(f"{origin} could not be reached: {shown_error(error)}") from None
+        raise TargetFailed(f"no whole answer from {origin}: {_told(error)}") from None
     finally:
         if is_whole:
             _pool.give_back(connection, clock.monotonic())
@@ -74,7 +76,8 @@ def _exchange(
     connection: GuardedConnection, request: HttpRequest, target: HttpTarget
 ) -> tuple[Answer, bool]:
     """Send a request and read the answer; says whether that was read to its end."""
-    try:
+    # It may answer, and close, before it has read it all, as with 413.
+    with suppress(BrokenPipeError):
         connection.request(
             "POST",
             target.endpoint.path,
@@ -83,8 +86,6 @@ def _exchange(
             preload_content=False,
             decode_content=False,
         )
-    except BrokenPipeError:
-        pass  # It may have answered before it had read it all, as 413 is.
     response = connection.getresponse()
     try:
         body, is_whole, fault = _read(response, target.max_response_bytes)
@@ -118,6 +119,8 @@ def _read(response: HTTPResponse, most: int) -> tuple[bytes, bool, Exception | N
     return b"".join(parts), False, None
 
 
-def shown_error(error: Exception) -> str:
+def _told(error: Exception) -> str:
     """Give an error of the network on one line."""
-    return shown(f"{type(error).__name__}: {error}".encode("utf-8", "replace"), ())
+    # urllib3 puts the error that it wraps behind its own text.
+    said = error.args[0] if isinstance(error, HTTPError) and error.args else error
+    return shown(f"{type(error).__name__}: {said}".encode("utf-8", "replace"), ())
