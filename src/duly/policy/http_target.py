@@ -98,8 +98,9 @@ class HttpTarget:
     def from_mapping(cls, mapping: Mapping[str, Any]) -> HttpTarget:
         """Build a target from data, as settings or a database hold it.
 
-        mapping: the fields above; `secret` for a single one of `secrets`; a secret or the
-            value of a header may be {"env": "NAME"}, a network is text, a time is seconds.
+        mapping: the fields above; `secret` is another name of `secrets`, and may hold one; a
+            secret or the value of a header may be {"env": "NAME"}; a network is text, a time
+            is seconds.
 
         Raises ConfigurationError for an unknown key ("did you mean …?") or a bad value.
         """
@@ -113,7 +114,7 @@ class HttpTarget:
         if "secret" in values:
             if "secrets" in values:
                 raise ConfigurationError("an HTTP target takes secret or secrets, not both")
-            values["secrets"] = (values.pop("secret"),)
+            values["secrets"] = values.pop("secret")
         if missing := [name for name in ("url", "secrets") if name not in values]:
             hint = " (duly.webhooks.new_secret() makes one)" if "secrets" in missing else ""
             needed = " and ".join(missing).replace("secrets", "secret")

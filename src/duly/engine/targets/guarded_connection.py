@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import socket
+from http.client import HTTPException
 from ipaddress import ip_address
 
 from duly.engine.targets.deadline import Deadline, DeadlineSocket
 from duly.engine.targets.tls import context_of
 from duly.errors import AddressRefused, ConfigurationError
 from duly.policy.denied_networks import Address, carried_by, denial_of, is_within
+from duly.policy.http_answer import shown
 from duly.policy.http_target import HttpTarget
 
 try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 except ImportError as error:  # pragma: no cover - tried in a process of its own
     raise ConfigurationError("an HTTP target needs urllib3: pip install 'duly[http]'") from error
 
+# What a connection, its encryption or the other side can break with.
+BROKEN = (OSError, HTTPException, HTTPError)
+TOO_LATE = (TimeoutError, ReadTimeoutError)
 # One address that swallows packets must leave time for the next.
 CONNECT_SECONDS = 5.0
 
@@ -68,6 +74,13 @@ def connection_to(target: HttpTarget) -> GuardedConnection:
         connection = GuardedConnection(endpoint.host, endpoint.port)
     connection.target = target
     return connection
+
+
+def told(error: Exception) -> str:
+    """Give an error of the network on one line."""
+    # urllib3 puts the error that it wraps behind its own text.
+    said = error.args[0] if isinstance(error, HTTPError) and error.args else error
+    return shown(f"{type(error).__name__}: {said}".encode("utf-8", "replace"), ())
 
 
 def _look_up(host: str, port: int) -> list[_Found]:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from http.client import HTTPException
-
-from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from typing import TYPE_CHECKING
 
 from duly import clock as clocks
 from duly.clock import Clock
 from duly.conf import config
 from duly.engine.targets.deadline import Deadline
-from duly.engine.targets.guarded_connection import GuardedConnection
+from duly.engine.targets.guarded_connection import BROKEN, TOO_LATE, GuardedConnection, told
 from duly.engine.targets.guarded_pool import GuardedPool
 from duly.engine.targets.http_request import HttpRequest, request_of
 from duly.errors import TargetFailed
-from duly.policy.http_answer import Answer, failure_of, shown
+from duly.policy.http_answer import Answer, failure_of
 from duly.policy.http_target import HttpTarget
 from duly.registry import Occurrence
 
-# What a connection, TLS or the other side can break with.
-_Broken = (OSError, HTTPException, HTTPError)
-_TooLate = (TimeoutError, ReadTimeoutError)
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
 
 _pool = GuardedPool()
 
@@ -59,11 +55,11 @@ def _answer_to(request: HttpRequest, target: HttpTarget, clock: Clock) -> Answer
     try:
         connection.start_by(deadline)
         answer, is_whole = _exchange(connection, request, target)
-    except _TooLate:
+    except TOO_LATE:
         seconds = target.timeout.total_seconds()
         raise TargetFailed(f"no whole answer from {origin} within {seconds:g} s") from None
-    except _Broken as error:
-        raise TargetFailed(f"no whole answer from {origin}: {_told(error)}") from None
+    except BROKEN as error:
+        raise TargetFailed(f"no whole answer from {origin}: {told(error)}") from None
     finally:
         if is_whole:
             _pool.give_back(connection, clock.monotonic())
@@ -114,13 +110,6 @@ def _read(response: HTTPResponse, most: int) -> tuple[bytes, bool, Exception | N
                 return b"".join(parts), True, None
             parts.append(part)
             left -= len(part)
-    except _Broken as error:
+    except BROKEN as error:
         return b"".join(parts), False, error
     return b"".join(parts), False, None
-
-
-def _told(error: Exception) -> str:
-    """Give an error of the network on one line."""
-    # urllib3 puts the error that it wraps behind its own text.
-    said = error.args[0] if isinstance(error, HTTPError) and error.args else error
-    return shown(f"{type(error).__name__}: {said}".encode("utf-8", "replace"), ())
