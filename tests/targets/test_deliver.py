@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -415,6 +416,30 @@ def test_a_target_of_other_rules_gets_a_connection_of_its_own(serve: Serve) -> N
     deliver(target_at(server, allow=["127.0.0.1/32"]), reminder())
 
     assert [received.connection for received in server.received] == [1, 2]
+
+
+def test_threads_deliver_side_by_side_and_never_share_a_connection(serve: Serve) -> None:
+    def answer_who_asked(answering: Answering, received: Received) -> None:
+        entity = json.loads(received.body)["entity_id"]
+        status = 500 if entity.endswith("odd") else 200
+        reply(status, entity.encode())(answering, received)
+
+    server = serve(answer_who_asked)
+    target = target_at(server)
+    entities = [f"{number}-{'odd' if number % 2 else 'even'}" for number in range(60)]
+
+    def send(entity: str) -> str:
+        try:
+            deliver(target, reminder(entity_id=entity))
+        except TargetFailed as error:
+            return str(error).rpartition(": ")[2]
+        return ""
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(send, entities))
+
+    assert answers == [entity if entity.endswith("odd") else "" for entity in entities]
+    assert server.accepted <= 8
 
 
 def test_without_urllib3_the_extra_is_named() -> None:
