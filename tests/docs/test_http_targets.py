@@ -41,7 +41,8 @@ def shown(page: Path, about: str) -> dict[str, Any]:
 
 
 def signed(secret: str = SECRET) -> HttpRequest:
-    return request_of(occurrence("reminder", {"n": 1}), [secret], datetime.now(UTC))
+    target = HttpTarget.from_mapping({"url": "https://crm.example/", "secret": secret})
+    return request_of(target, occurrence("reminder", {"n": 1}), datetime.now(UTC), {})
 
 
 def test_the_view_takes_what_is_signed_and_nothing_else(

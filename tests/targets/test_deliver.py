@@ -338,6 +338,32 @@ def test_an_error_shows_no_secret_even_where_the_answer_repeats_it(
     assert "*** and *** and ***" in str(caught.value)
 
 
+def test_neither_logs_nor_variables_of_an_error_report_show_a_secret(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    def malformed(answering: Answering, received: Received) -> None:
+        answering.send(b"HTTP/1.1 500 X\r\nno colon\r\n\r\n")
+        raise OSError
+
+    caplog.set_level("DEBUG")
+    server = serve(malformed)
+    url = f"http://127.0.0.1:{server.port}/canary"
+    target = target_at(server, url=url, headers={"Authorization": "Bearer canary"})
+
+    with pytest.raises(TargetFailed) as caught:
+        deliver(target, reminder())
+
+    modules = [entry.frame.f_globals["__name__"] for entry in caught.traceback]
+    assert "duly.engine.targets.http" in modules
+    for entry, module in zip(caught.traceback, modules, strict=True):
+        if module.startswith("duly."):
+            assert "canary" not in repr(entry.frame.f_locals)
+            assert SECRET not in repr(entry.frame.f_locals)
+    assert "Failed to parse headers" in caplog.text
+    assert "canary" not in caplog.text
+    assert server.received[0].line == "POST /canary HTTP/1.1"
+
+
 def test_an_error_holds_no_control_characters(serve: Serve) -> None:
     server = serve(reply(500, "one\r\n\x1b[31mtwo\x00\u202ethree\xff".encode("latin-1", "ignore")))
 

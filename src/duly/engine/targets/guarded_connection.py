@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from http.client import HTTPException
 from ipaddress import ip_address
+from typing import Any
 
 from duly.engine.targets.deadline import Deadline, DeadlineSocket
 from duly.engine.targets.tls import context_of
@@ -49,6 +50,13 @@ class GuardedConnection(HTTPConnection):
             self.connect()
         if isinstance(self.sock, DeadlineSocket):
             self.sock.deadline = deadline
+
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        """Ask for the target's own path, whatever `url` says.
+
+        What urllib3 was given it logs where headers are malformed, and a path may hold a token.
+        """
+        super().putrequest(method, self.target.endpoint.path, *args, **kwargs)
 
     def _new_conn(self) -> socket.socket:
         endpoint = self.target.endpoint

@@ -37,13 +37,9 @@ def deliver(target: HttpTarget, occurrence: Occurrence) -> None:
     """
     clock = clocks.current()
     now = clock.now(config().database)
-    secrets = target.signing_secrets(os.environ)
-    extra = target.extra_headers(os.environ)
-    request = request_of(occurrence, secrets, now)
-    request.headers.update(extra)
+    request = request_of(target, occurrence, now, os.environ)
     answer = _answer_to(request, target, clock)
-    hidden = (*secrets, *extra.values(), *request.headers["webhook-signature"].split())
-    if failure := failure_of(answer, target.endpoint.origin, now, hidden):
+    if failure := failure_of(answer, target.endpoint.origin, now, request.hidden):
         raise failure
 
 
@@ -76,7 +72,7 @@ def _exchange(
     with suppress(BrokenPipeError):
         connection.request(
             "POST",
-            target.endpoint.path,
+            "/",  # The connection knows better.
             body=request.body,
             headers=request.headers,
             preload_content=False,
