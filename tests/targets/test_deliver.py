@@ -465,7 +465,7 @@ def test_threads_deliver_side_by_side_and_never_share_a_connection(serve: Serve)
         answers = list(threads.map(send, entities))
 
     assert answers == [entity if entity.endswith("odd") else "" for entity in entities]
-    assert server.accepted <= 8
+    assert server.accepted < len(entities)
 
 
 def test_without_urllib3_the_extra_is_named() -> None:
