@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
 
 from duly import registry
 from duly.engine.executors.base import Executor
 from duly.engine.executors.hand_over import HandOver, Publisher
 from duly.engine.executors.slots import Slots
 from duly.engine.routes import Route, Routes
+from duly.policy.http_target import HttpTarget
 from duly.policy.service import CeleryTarget, Service, TasksTarget
+from duly.registry import Occurrence, Registration
 from duly.services import Registry
 from duly.store.rows import Claim, PassedOver
 
@@ -55,6 +59,8 @@ class Delivery:
     def elsewhere(self, service: Service, event_type: str) -> Route | None:
         """Give the route to a target that is no handler here."""
         match service.target:
+            case HttpTarget() as target:
+                return Route(self._remote, _delivering(service, target, event_type), service)
             case CeleryTarget() | TasksTarget() as target:
                 found = registry.find(event_type)
                 return Route(self._hand_over(target), found, service)
@@ -93,3 +99,28 @@ class Delivery:
             self._hand_overs[target] = found
             found.start()
         return found
+
+
+# The target's own time is up first; what then still hangs is given up here.
+_SPARE = timedelta(seconds=5)
+
+
+def _delivering(service: Service, target: HttpTarget, event_type: str) -> Registration:
+    """Describe a delivery as what it is to an executor: a function that is called."""
+    handler = registry.find(event_type)
+    return Registration(
+        event_type,
+        partial(_deliver, target),
+        service.retry,
+        target.timeout + _SPARE,
+        is_async=False,
+        is_atomic=False,
+        on_dead=handler.on_dead if handler else None,
+    )
+
+
+def _deliver(target: HttpTarget, occurrence: Occurrence) -> None:
+    # Where it is needed: urllib3 is an extra.
+    from duly.engine.targets import http
+
+    http.deliver(target, occurrence)

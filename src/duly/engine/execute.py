@@ -17,6 +17,7 @@ from django.db import transaction
 from duly import payloads
 from duly.civil import zones
 from duly.clock import Clock, Reading
+from duly.errors import TargetFailed
 from duly.policy.gates import Terms
 from duly.policy.outcome import (
     Committed,
@@ -151,7 +152,7 @@ def raised(error: BaseException, retry: Retry) -> Outcome:
     """Say what an exception makes of its attempt."""
     if isinstance(error, Snooze):
         return Snoozed(_storable(str(error)), error.after, error.until)
-    after = error.after if isinstance(error, Retry) else None
+    after = error.after if isinstance(error, (Retry, TargetFailed)) else None
     return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
 
 

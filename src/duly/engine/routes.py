@@ -12,6 +12,7 @@ from duly.engine.executors.base import Executor
 from duly.engine.executors.hand_over import HandOver
 from duly.policy.gates import Terms
 from duly.policy.handling import retry_of
+from duly.policy.http_target import HttpTarget
 from duly.policy.limits import Concurrency, Limits
 from duly.policy.retry import Retry
 from duly.policy.service import HandlerTarget, Service
@@ -104,7 +105,7 @@ class Routes:
         """Give the policy by which a lost attempt is tried again, wherever it ran."""
         found = self._services.find(service)
         registration = registry.find(event_type)
-        if found is not None and not (found.target.runs_handlers and registration):
+        if found is not None and not (not isinstance(found.target, HttpTarget) and registration):
             return retry_of(handling, found.retry)
         return retry_of(handling, registration.retry if registration else Retry())
 

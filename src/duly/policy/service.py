@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any
 
 from duly.errors import ConfigurationError
 from duly.policy.breaker import Breaker
 from duly.policy.gates import Terms
+from duly.policy.http_target import HttpTarget
 from duly.policy.limits import NO_LIMITS, Limits
 from duly.policy.retry import Retry, span
 
@@ -23,14 +24,11 @@ _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 class HandlerTarget:
     """The Python handlers of the event types, in the engine's own process."""
 
-    runs_handlers: ClassVar[bool] = True
-
 
 @dataclass(frozen=True, slots=True)
 class CeleryTarget:
     """The same handlers in Celery's workers, which take from this queue."""
 
-    runs_handlers: ClassVar[bool] = True
     queue: str
 
     def __post_init__(self) -> None:
@@ -41,14 +39,13 @@ class CeleryTarget:
 class TasksTarget:
     """The same handlers in the workers of a backend of django.tasks, by its alias."""
 
-    runs_handlers: ClassVar[bool] = True
     backend: str
 
     def __post_init__(self) -> None:
         _check_name("backend", self.backend)
 
 
-Target = HandlerTarget | CeleryTarget | TasksTarget
+Target = HandlerTarget | CeleryTarget | TasksTarget | HttpTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +88,15 @@ def _tasks(options: Mapping[str, Any]) -> TasksTarget:
     return TasksTarget(options.get("backend", "default"))
 
 
+def _http(options: Mapping[str, Any]) -> HttpTarget:
+    return HttpTarget.from_mapping(options)
+
+
 _TARGETS: dict[str, Callable[[Mapping[str, Any]], Target]] = {
     "handler": _handler,
     "celery": _celery,
     "tasks": _tasks,
+    "http": _http,
 }
 # Whoever is reached over a network may be away, and must not be waited for by everybody.
 _REMOTE: frozenset[str] = frozenset({"http"})
@@ -122,6 +124,8 @@ def service_from(name: str, options: object) -> Service:
                 f"target must be one of {', '.join(_TARGETS)}; got {kind!r:.60}"
             )
         own = {key: value for key, value in options.items() if key not in _COMMON}
+        if kind == "http" and "timeout" in options:
+            own["timeout"] = options["timeout"]
         is_remote = kind in _REMOTE
         default = REMOTE_LIMITS.in_flight if is_remote else None
         return Service(

@@ -7,7 +7,7 @@ that two engines never let in one too many, and never wait for each other.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -41,7 +41,7 @@ class Request:
     claim: Claim
     terms: Mapping[str, Terms]
     """By the names of the gates."""
-    place: Hashable
+    place: object
     """What is to run it."""
 
 
@@ -59,7 +59,7 @@ class Passed:
 def admit(
     using: str,
     requests: Sequence[Request],
-    rooms: Mapping[Hashable, int],
+    rooms: Mapping[int],
     now: datetime,
     draw: Callable[[], float],
 ) -> list[Verdict]:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from duly.errors import ConfigurationError
 from duly.models import Service
+from duly.policy.http_target import HttpTarget
+from duly.policy.secret_values import FromEnvironment
 from duly.policy.service import service_from
 
 
@@ -17,7 +20,9 @@ def stored_services(using: str) -> dict[str, Mapping[str, Any]]:
 
 def put_service(using: str, name: str, options: Mapping[str, Any], now: datetime) -> None:
     """Register a service, or change it. Raises ConfigurationError where it cannot work."""
-    service_from(name, options)
+    service = service_from(name, options)
+    if isinstance(service.target, HttpTarget):
+        _check_secrets(service.target)
     Service.objects.using(using).update_or_create(
         name=name,
         defaults={"options": dict(options), "updated_at": now},
@@ -28,3 +33,9 @@ def put_service(using: str, name: str, options: Mapping[str, Any], now: datetime
 def remove_service(using: str, name: str) -> bool:
     """Forget a service; what it has scheduled goes to handlers again. False: there is none."""
     return bool(Service.objects.using(using).filter(name=name).delete()[0])
+
+
+def _check_secrets(target: HttpTarget) -> None:
+    """Refuse a secret in plain text: whoever reads the table, or its backup, would have it."""
+    if not all(isinstance(secret, FromEnvironment) for secret in target.secrets):
+        raise ConfigurationError("secret must be named in the database, not given: {'env': 'NAME'}")
