@@ -50,6 +50,10 @@ class UnknownEventType(DulyError, LookupError):
     """No handler is registered for an event type."""
 
 
+class InvalidOutcome(DulyError, ValueError):
+    """A handler of batches returned what says nothing of its occurrences."""
+
+
 class DuplicateHandler(DulyError, ValueError):
     """Two handlers claim the same event type."""
 

@@ -22,6 +22,8 @@ from duly.telemetry import emit
 
 # Of what only waits for its turn so much is looked at in one go: some twenty milliseconds.
 SHARE_OF_A_CROWD = 100
+# Looked at beside what can begin, in case that it only waits.
+LEAST_WAITING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Claimer:
         # that of whoever frees a slot and whoever looks for one, one sees the other.
         self._wants_slots: Iterable[Places] = ()
         self._wants_hold = False
-        self._handed = 0
+        self._waiting = 0
         self._crowd = NOBODY
 
     def heard_of(self, due_at: datetime | None) -> None:
@@ -200,9 +202,9 @@ class Claimer:
     def _limit(self, slots: Slots, held: int, is_due: bool) -> int:
         """Say how many to look at: of what is due only as much as can begin is born."""
         local = slots.left(self._dispatcher.local()) if is_due else held
-        # What is handed over needs no slot here; asked for in full only while it comes in full.
-        away = min(slots.left(self._dispatcher.hand_overs()), max(32, 2 * self._handed))
-        return min(local + away, LARGEST_BATCH)
+        # What waits first, or is handed over, needs no slot; it is asked for as it comes.
+        room = slots.left(self._dispatcher.hand_overs()) + (held if is_due else 0)
+        return min(local + min(room, max(LEAST_WAITING, 2 * self._waiting)), LARGEST_BATCH)
 
     def _take(self, born: Born, began: Reading) -> Counter[Places]:
         used: Counter[Places] = Counter()
@@ -211,7 +213,7 @@ class Claimer:
             emit("occurrences.started", count=len(born.begun), refused=0)
         if born.waiting:
             self._dispatcher.hold(born.waiting)
-        self._handed = len(born.waiting)
+        self._waiting = len(born.waiting)
         if count := len(born.begun) + len(born.waiting):
             emit("events.planned", born=count)
         return used

@@ -169,12 +169,15 @@ class Dispatcher:
                         return
                     self._let_in(self._due(found.gated))
                     used = self._start(self._due(found.due))
+                    for route, claims in found.batches:
+                        used += self._start_batch(route, claims)
                     self._park(found.strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
                     connections[self._store.using].close()
                     emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
                     claims = [one.claim for one in (*found.gated, *found.due)]
+                    claims += [claim for _, batch in found.batches for claim in batch]
                     self._holding.put_again([*claims, *found.strangers])
                     self._holding.pause(wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
@@ -225,6 +228,26 @@ class Dispatcher:
         batch = [one for one in batch if not isinstance(one.route.place, HandOver)]
         if not batch:
             return Counter()
+        return self._submit(self._begun(batch, now), Reading(now, monotonic))
+
+    def _start_batch(self, route: Route, claims: list[Claim]) -> Counter[Places]:
+        """Run the occurrences of one batch together, in one place."""
+        assert not isinstance(route.place, HandOver)
+        monotonic = self._clock.monotonic()
+        now = self._clock.now(self._store.using)
+        batch = self._unexpired(self._due([Due(claim, route) for claim in claims]), now)
+        started = self._begun(batch, now) if batch else []
+        if not started:
+            return Counter()
+        attempts = [self._attempt(one.claim, route, Reading(now, monotonic)) for one in started]
+        attempts.sort(key=lambda attempt: attempt.claim.due_at)
+        self._leases.add(attempts)
+        route.place.submit_batch(attempts)
+        self._started += len(attempts)
+        return Counter({route.place: 1})
+
+    def _begun(self, batch: list[Due], now: datetime) -> list[Due]:
+        """Begin the attempts in the database; gives those that really began."""
         began = self._store.start(
             [one.claim for one in batch],
             now=now,
@@ -232,11 +255,8 @@ class Dispatcher:
             holder=self._options.holder,
         )
         self._holding.drop({one.claim.id for one in batch})
-        used = self._submit(
-            [one for one in batch if one.claim.id in began], Reading(now, monotonic)
-        )
         emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
-        return used
+        return [one for one in batch if one.claim.id in began]
 
     def _hand_over(self, batch: Sequence[Due]) -> None:
         by_place: dict[HandOver, list[Claim]] = {}

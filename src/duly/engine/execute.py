@@ -6,10 +6,11 @@ import asyncio
 import math
 import random
 import traceback
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -17,7 +18,7 @@ from django.db import transaction
 from duly import payloads
 from duly.civil import zones
 from duly.clock import Clock, Reading
-from duly.errors import TargetFailed
+from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
 from duly.policy.outcome import (
     Committed,
@@ -108,6 +109,43 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     except BaseException as error:
         return raised(error, attempt.retry)
     return Succeeded()
+
+
+def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
+    """Run a handler that takes batches; gives the outcome of each attempt."""
+    outcomes: dict[int, Outcome] = {}
+    occurrences: dict[int, Occurrence] = {}
+    for index, attempt in enumerate(attempts):
+        try:
+            occurrences[index] = occurrence_of(attempt)
+        except Exception as error:
+            outcomes[index] = raised(error, attempt.retry)
+    try:
+        function: Callable[..., object] = attempts[0].registration.function
+        returned = function(list(occurrences.values())) if occurrences else None
+        failed = _failures(returned, {occurrence.id for occurrence in occurrences.values()})
+    except BaseException as error:
+        failed = dict.fromkeys((one.id for one in occurrences.values()), error)
+    for index, occurrence in occurrences.items():
+        own = failed.get(occurrence.id)
+        outcomes[index] = raised(own, attempts[index].retry) if own else Succeeded()
+    return [outcomes[index] for index in range(len(attempts))]
+
+
+def _failures(returned: object, known: set[UUID]) -> Mapping[UUID, BaseException]:
+    if returned is None:
+        return {}
+    if not isinstance(returned, Mapping):
+        raise InvalidOutcome(
+            "a handler of batches must return None, or a dict of the ids of those that failed "
+            f"and their exceptions; got {returned!r:.120}"
+        )
+    for id_, error in returned.items():
+        if id_ not in known or not isinstance(error, BaseException):
+            raise InvalidOutcome(
+                f"{id_!r:.60}: {error!r:.120} is no occurrence of this batch, or no exception"
+            )
+    return returned
 
 
 def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from duly.clock import Clock
 from duly.engine.executors.slots import Places, Slots
-from duly.engine.routes import Route, Routes
+from duly.engine.gathering import Gathering
+from duly.engine.routes import Route, Routes, runs_here
 from duly.store.rows import Claim
 
 
@@ -33,6 +34,8 @@ class Next(NamedTuple):
     """To be let in first."""
     strangers: list[Claim]
     """Those that nobody here can run."""
+    batches: list[tuple[Route, list[Claim]]]
+    """Those that run together, each batch in one of the slots."""
 
 
 class Holding:
@@ -48,6 +51,7 @@ class Holding:
         self._gated: list[Due] = []
         self._before_gates: list[Due] = []
         self._strangers: list[Claim] = []
+        self._gathering = Gathering()
         self._changed = threading.Condition()
         self._wants_slot = False
         self.is_stopping = False
@@ -74,7 +78,7 @@ class Holding:
         """Let what has been let in begin, as there are places."""
         with self._changed:
             for one in due:
-                self._ready[one.route.place].append(one)
+                self._put_ready(one)
 
     def put_before_gates(self, due: Sequence[Due]) -> None:
         """Keep what there is no place for yet, to be asked for at its gates then."""
@@ -121,7 +125,11 @@ class Holding:
         with self._changed:
             while not self.is_stopping:
                 self._ripen()
-                self._wants_slot = any(self._ready.values()) or bool(self._before_gates)
+                self._wants_slot = (
+                    any(self._ready.values())
+                    or bool(self._before_gates)
+                    or self._gathering.waits_for_place()
+                )
                 self._step_forward()
                 due = [
                     one
@@ -129,22 +137,23 @@ class Holding:
                     if ready
                     for one in self._take(ready, slots.reserve(place, len(ready)))
                 ]
+                batches = self._take_batches(slots)
                 gated = [one for one in self._gated if self._is_held(one.claim)]
                 strangers = [claim for claim in self._strangers if self._is_held(claim)]
                 self._gated.clear()
                 self._strangers.clear()
-                if due or gated or strangers:
-                    return Next(slots, due, gated, strangers)
+                if due or gated or strangers or batches:
+                    return Next(slots, due, gated, strangers, batches)
                 # What was reserved was for claims that are held no more.
                 slots.give_back(Counter())
                 slots = Slots()
-                due_in = self._timers[0][0] - self._clock.monotonic() if self._timers else None
-                self._clock.wait(self._changed, due_in)
-            return Next(slots, [], [], [])
+                self._clock.wait(self._changed, self._due_in())
+            return Next(slots, [], [], [], [])
 
     def _ripen(self) -> None:
         """Move what has come due from the timers to where it is started from."""
         now = self._clock.monotonic()
+        self._gathering.ripen(now)
         while self._timers and self._timers[0][0] <= now:
             claim = heapq.heappop(self._timers)[2]
             if not self._is_held(claim):
@@ -155,7 +164,29 @@ class Holding:
             elif route.is_gated:
                 self._gated.append(Due(claim, route))
             else:
-                self._ready[route.place].append(Due(claim, route))
+                self._put_ready(Due(claim, route))
+
+    def _put_ready(self, one: Due) -> None:
+        registration = one.route.registration
+        if registration is not None and registration.batch and runs_here(one.route):
+            now = self._clock.monotonic()
+            self._gathering.add(one.claim, one.route, registration.batch, now)
+        else:
+            self._ready[one.route.place].append(one)
+
+    def _due_in(self) -> float | None:
+        """Give the seconds until there is something to do without anybody's word."""
+        moments = [self._timers[0][0]] if self._timers else []
+        if (next_at := self._gathering.next_at()) is not None:
+            moments.append(next_at)
+        return min(moments) - self._clock.monotonic() if moments else None
+
+    def _take_batches(self, slots: Slots) -> list[tuple[Route, list[Claim]]]:
+        batches = self._gathering.take(lambda route: slots.reserve(route.place, 1) > 0)
+        return [(route, self._still_held(claims)) for route, claims in batches]
+
+    def _still_held(self, claims: Sequence[Claim]) -> list[Claim]:
+        return [claim for claim in claims if self._is_held(claim)]
 
     def _step_forward(self) -> None:
         """Let those wait no longer before their gates that there is a place for by now."""

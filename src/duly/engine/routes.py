@@ -50,7 +50,8 @@ class Route:
 
     def may_begin_with_birth(self, event: DueEvent) -> bool:
         """Say whether nothing has to be looked at before but the event itself."""
-        return not self.is_gated and not is_exclusive(event.handling)
+        takes_batches = self.registration is not None and self.registration.batch is not None
+        return not (takes_batches or self.is_gated or is_exclusive(event.handling))
 
     def terms(self, claim: Claim) -> Mapping[str, Terms]:
         """Give what an occurrence has to pass, by the names of the gates."""
@@ -66,6 +67,11 @@ class Route:
             if registration.concurrency and (name := _key(registration.concurrency, claim)):
                 found[name] = Terms(Limits(in_flight=registration.concurrency.limit))
         return found
+
+
+def runs_here(route: Route) -> bool:
+    """Say whether its occurrences are run in this process, rather than handed over."""
+    return not isinstance(route.place, HandOver)
 
 
 class Places(Protocol):
