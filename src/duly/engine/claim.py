@@ -58,6 +58,7 @@ class Claimer:
         self._wants_hold = False
         self._waiting = 0
         self._crowd = NOBODY
+        self._was_full = False
 
     def heard_of(self, due_at: datetime | None) -> None:
         """Look for something that was scheduled for `due_at`; None: for anything."""
@@ -136,10 +137,12 @@ class Claimer:
     ) -> bool:
         """Give birth to what is due, as far as there is room for it; True: to all of a batch.
 
-        After a batch that was full of what only waits for its turn, the others come first: a
-        target that is flooded delays nobody else.
+        After a batch that was full, what has a priority comes first; and after one that was full
+        of what only waits for its turn, the others: a target that is flooded delays nobody else.
         """
         is_full = False
+        if self._was_full:
+            self._give_birth(times, first, since, monotonic, NOBODY, urgent=True)
         if crowd := self._crowd:
             is_full = self._give_birth(times, first, since, monotonic, crowd)
         return self._give_birth(times, first, since, monotonic, NOBODY) or is_full
@@ -151,6 +154,8 @@ class Claimer:
         since: datetime | None,
         monotonic: float,
         crowd: PassedOver,
+        *,
+        urgent: bool = False,
     ) -> bool:
         is_due = first <= times.due_by
         if is_due:
@@ -164,8 +169,8 @@ class Claimer:
             limit = self._limit(slots, held, is_due)
             if not limit:
                 return False
-            if crowd:
-                # The crowd has its share, however many the others are.
+            if crowd or urgent:
+                # The others have their share, however many these are.
                 limit = max(1, limit * 3 // 4)
             elif self._crowd:
                 limit = min(limit, SHARE_OF_A_CROWD)
@@ -181,6 +186,7 @@ class Claimer:
                 advance=partial(plan, now=times.read.at, due_by=times.due_by, room=room),
                 since=since,
                 without=without,
+                urgent=urgent,
             )
             used = self._take(born, times.read)
         finally:
@@ -190,8 +196,11 @@ class Claimer:
             self._wants_slots = tuple(slots.missed)
         if not is_due:
             self._wants_hold = room.left_at is not None
+        if urgent:
+            return born.is_full
         if not crowd:
-            self._crowd = self._dispatcher.routes.crowd(born)
+            self._was_full = born.is_full or room.left_at is not None
+            self._crowd = self._dispatcher.routes.crowd(born) if self._was_full else NOBODY
         if not without:
             reached = [times.due_by - MARGIN]
             reached += [room.left_at] if room.left_at else []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from itertools import count
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +15,7 @@ from duly.clock import Clock
 from duly.engine.executors.slots import Places, Slots
 from duly.engine.gathering import Gathering
 from duly.engine.routes import Route, Routes, runs_here
+from duly.policy.handling import rank
 from duly.store.rows import Claim
 
 
@@ -47,7 +49,7 @@ class Holding:
         self._timers: list[tuple[float, int, Claim]] = []
         self._order = count()
         self._held: dict[UUID, Claim] = {}
-        self._ready: defaultdict[Places, deque[Due]] = defaultdict(deque)
+        self._ready: defaultdict[Places, list[tuple[datetime, int, Due]]] = defaultdict(list)
         self._gated: list[Due] = []
         self._before_gates: list[Due] = []
         self._strangers: list[Claim] = []
@@ -172,7 +174,8 @@ class Holding:
             now = self._clock.monotonic()
             self._gathering.add(one.claim, one.route, registration.batch, now)
         else:
-            self._ready[one.route.place].append(one)
+            place_in_line = (rank(one.claim.due_at, one.claim.handling), next(self._order), one)
+            heapq.heappush(self._ready[one.route.place], place_in_line)
 
     def _due_in(self) -> float | None:
         """Give the seconds until there is something to do without anybody's word."""
@@ -199,10 +202,10 @@ class Holding:
                 one for one in self._before_gates if not has_room[one.route.place]
             ]
 
-    def _take(self, ready: deque[Due], slots: int) -> list[Due]:
+    def _take(self, ready: list[tuple[datetime, int, Due]], slots: int) -> list[Due]:
         taken: list[Due] = []
         while ready and len(taken) < slots:
-            one = ready.popleft()
+            one = heapq.heappop(ready)[2]
             if self._is_held(one.claim):
                 taken.append(one)
         return taken

@@ -116,9 +116,7 @@ class Routes:
         return retry_of(handling, registration.retry if registration else Retry())
 
     def crowd(self, born: Born) -> PassedOver:
-        """Name what a full batch was full of, if that only waits for its turn at a gate."""
-        if not born.is_full:
-            return NOBODY
+        """Name what a batch was full of, if that only waits for its turn at a gate."""
         claims = (*born.waiting, *born.begun)
         gated: Counter[PassedOver] = Counter()
         for claim in born.waiting:

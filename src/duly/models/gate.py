@@ -43,7 +43,8 @@ class GateEntry(models.Model):
     occurrence_id = models.UUIDField()
     attempt = models.IntegerField()
     state = models.CharField(max_length=16)
-    due_at = models.DateTimeField()
+    # By which it has its turn: see `duly.policy.handling.rank`.
+    rank = models.DateTimeField()
 
     class Meta:
         verbose_name_plural = "gate entries"
@@ -51,7 +52,7 @@ class GateEntry(models.Model):
             models.UniqueConstraint(fields=["occurrence_id", "gate"], name="duly_gate_entry_unique")
         ]
         indexes: ClassVar = [
-            models.Index(fields=["gate", "state", "due_at"], name="duly_gate_entry_turn")
+            models.Index(fields=["gate", "state", "rank"], name="duly_gate_entry_turn")
         ]
 
     def __str__(self) -> str:

@@ -57,12 +57,13 @@ class Store(Protocol):
         advance: Advancer,
         since: datetime | None = None,
         without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         """Give birth to the occurrences due by `until`, earliest first, held by `holder`.
 
         Each event is moved on to what `advance` says in the same transaction, so that a
         due instant has one occurrence whatever crashes. Events that another process has
-        locked are passed over, and those in `without`.
+        locked are passed over, and those in `without`. urgent: only what has a priority.
         """
         ...
 

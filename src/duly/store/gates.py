@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connections
@@ -19,6 +20,7 @@ from duly.models import Gate as GateRow
 from duly.models import GateEntry, LedgerEntry, Occurrence
 from duly.policy.breaker import HELD_OPEN, BreakerState, BreakerStatus
 from duly.policy.gates import NO_ROOM, PASSES, Gate, Terms, Verdict, judge
+from duly.policy.handling import rank
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.facts import THE_LEDGER
@@ -59,7 +61,7 @@ class Passed:
 def admit(
     using: str,
     requests: Sequence[Request],
-    rooms: Mapping[int],
+    rooms: Mapping[Any, int],
     now: datetime,
     draw: Callable[[], float],
 ) -> list[Verdict]:
@@ -240,7 +242,7 @@ def _enter(
                 occurrence_id=claim.id,
                 attempt=claim.attempt + 1,
                 state=state,
-                due_at=claim.due_at,
+                rank=rank(claim.due_at, claim.handling),
             )
             for name in names
         ]
@@ -327,7 +329,7 @@ def _tell(
 def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
     """Wake those that have waited longest, as many as there may be room for."""
     most = _WOKEN_FOR_EACH * ended if gate.free is None else min(gate.free, _WOKEN_FOR_EACH * ended)
-    waiting = _entries(using).filter(gate=gate.name, state=GateEntry.WAITING).order_by("due_at")
+    waiting = _entries(using).filter(gate=gate.name, state=GateEntry.WAITING).order_by("rank")
     turn = list(waiting.values_list("pk", "occurrence_id")[:most]) if most else []
     if turn:
         _entries(using).filter(pk__in=[pk for pk, _ in turn]).delete()

@@ -84,9 +84,12 @@ class PortableStore:
         advance: Advancer,
         since: datetime | None = None,
         without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         with self._transaction():
             events_due = self._events().filter(next_at__lte=until).order_by("next_at")
+            if urgent:
+                events_due = events_due.filter(handling__has_key="priority")
             if without:
                 ours = Q(event_type__in=without.types) & ~Q(service__in=without.elsewhere)
                 events_due = events_due.exclude(ours).exclude(service__in=without.services)

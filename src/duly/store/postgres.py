@@ -64,10 +64,13 @@ class PostgresStore(PortableStore):
         advance: Advancer,
         since: datetime | None = None,
         without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         with self._transaction():
             asked = {"since": since or EARLIEST, "until": until, "limit": limit}
-            rows = self._rows("lock_due", asked | _passed_over(without))
+            rows = self._rows(
+                "lock_urgent" if urgent else "lock_due", asked | _passed_over(without)
+            )
             planned = [(row, advance(_due_event(row))) for row in rows]
             planned = [(row, to) for row, to in planned if to.birth is not Birth.LEFT]
             self._move_to([(row[0], to) for row, to in planned if to.birth is Birth.NONE], now)
