@@ -68,6 +68,7 @@ def claim(
         lease_until=now + LEASE,
         holder=holder,
         advance=other.pop("advance", finished),
+        **other,
     )
     return [*born.waiting, *born.begun]
 

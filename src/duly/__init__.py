@@ -10,6 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from duly.circuits import (
+        abreakers,
+        aclose_breaker,
+        aopen_breaker,
+        breakers,
+        close_breaker,
+        open_breaker,
+    )
     from duly.civil.at import At
     from duly.civil.calendars import BusinessCalendar
     from duly.civil.contexts import convert
@@ -30,7 +38,9 @@ if TYPE_CHECKING:
         plan_reschedule,
         skip_firing,
     )
+    from duly.policy.breaker import Breaker
     from duly.policy.handling import Handling
+    from duly.policy.limits import Concurrency, Limits
     from duly.policy.retry import GiveUp, Retry, Snooze
     from duly.registry import Occurrence, handler
     from duly.scheduling import (
@@ -70,13 +80,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "At",
+    "Breaker",
     "BusinessCalendar",
+    "Concurrency",
     "Cron",
     "Due",
     "DulyError",
     "Every",
     "GiveUp",
     "Handling",
+    "Limits",
     "NewEvent",
     "Occurrence",
     "Plan",
@@ -86,10 +99,13 @@ __all__ = [
     "Upcoming",
     "__version__",
     "abackfill_event",
+    "abreakers",
     "acancel_entity_events",
     "acancel_event",
+    "aclose_breaker",
     "aexplain",
     "amove_firing",
+    "aopen_breaker",
     "apause_event",
     "aplan_reschedule",
     "areplay",
@@ -102,13 +118,16 @@ __all__ = [
     "atrigger_event",
     "aupcoming_events",
     "backfill_event",
+    "breakers",
     "cancel_entity_events",
     "cancel_event",
+    "close_breaker",
     "convert",
     "dead_letters",
     "explain",
     "handler",
     "move_firing",
+    "open_breaker",
     "pause_event",
     "plan_reschedule",
     "preview",
@@ -140,7 +159,21 @@ _HOMES = {
     "Occurrence": "duly.registry",
     "handler": "duly.registry",
     "NewEvent": "duly.intake",
+    "Breaker": "duly.policy.breaker",
+    "Concurrency": "duly.policy.limits",
+    "Limits": "duly.policy.limits",
 }
+_HOMES |= dict.fromkeys(
+    [
+        "abreakers",
+        "aclose_breaker",
+        "aopen_breaker",
+        "breakers",
+        "close_breaker",
+        "open_breaker",
+    ],
+    "duly.circuits",
+)
 _HOMES |= dict.fromkeys(
     [
         "Plan",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.service import Service, service_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ class Config:
     async_concurrency: int = 100
     """`async def` handlers that one engine runs at once, on one event loop."""
 
+    remote_concurrency: int = 64
+    """Requests to HTTP targets that one engine makes at once, each in a thread."""
+
     horizon_seconds: float = 1.0
     """How far ahead of its due instant an occurrence is claimed and held on a timer."""
 
@@ -63,10 +67,18 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """Where the events of a service are delivered, by its name: a dict of options for each, see
+    `duly.policy.service.service_from`. One that is not named here, nor registered in the
+    database, delivers to handlers."""
+
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check_type(field.name, getattr(self, field.name), type(field.default))
-        for name in ("payload_max_bytes", "concurrency", "async_concurrency"):
+        for each in fields(self):
+            if each.name in SCALARS:
+                _check_type(each.name, getattr(self, each.name), type(each.default))
+        object.__setattr__(self, "services", _services(self.services))
+        counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
+        for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
@@ -83,6 +95,19 @@ class Config:
         )
 
 
+def _services(given: object) -> dict[str, Service]:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"DULY['SERVICES'] must be a dict, got {given!r:.120}")
+    found: dict[str, Service] = {}
+    for name, options in given.items():
+        try:
+            is_read = isinstance(options, Service)
+            found[name] = options if is_read else service_from(name, options)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"DULY['SERVICES']: {error}") from None
+    return found
+
+
 def _check_type(name: str, value: object, expected: type) -> None:
     allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
@@ -95,6 +120,8 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services"}
+"""The settings that are one value each."""
 
 
 def parse(mapping: Mapping[str, Any]) -> Config:
@@ -114,7 +141,26 @@ def parse(mapping: Mapping[str, Any]) -> Config:
 
 @lru_cache(maxsize=16)
 def _parsed(items: tuple[tuple[str, Any, type], ...]) -> Config:
-    return parse({name: value for name, value, _ in items})
+    return parse(
+        {name: value.value if isinstance(value, _Same) else value for name, value, _ in items}
+    )
+
+
+class _Same:
+    """A dict as a key: the same object, as it was when it was first looked at."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+def _hashable(value: Any) -> Any:
+    return _Same(value) if isinstance(value, dict) else value
 
 
 def config() -> Config:
@@ -122,7 +168,9 @@ def config() -> Config:
     mapping = getattr(settings, "DULY", {})
     try:
         # With their types: True equals 1, and is another setting.
-        return _parsed(tuple((name, value, type(value)) for name, value in mapping.items()))
+        return _parsed(
+            tuple((name, _hashable(value), type(value)) for name, value in mapping.items())
+        )
     except (TypeError, AttributeError):
         # What cannot be looked up is told apart, and refused, one by one.
         return parse(mapping)

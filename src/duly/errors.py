@@ -7,6 +7,8 @@ is not there). Messages say what was wrong, with the value, and what to do.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class DulyError(Exception):
     """Base of every error that duly raises on purpose."""
@@ -48,6 +50,10 @@ class UnknownEventType(DulyError, LookupError):
     """No handler is registered for an event type."""
 
 
+class InvalidOutcome(DulyError, ValueError):
+    """A handler of batches returned what says nothing of its occurrences."""
+
+
 class DuplicateHandler(DulyError, ValueError):
     """Two handlers claim the same event type."""
 
@@ -58,3 +64,26 @@ class EventNotFound(DulyError, LookupError):
 
 class EventConflict(DulyError, ValueError):
     """The event exists already, or is not in a state that allows the change."""
+
+
+class InvalidSignature(DulyError, ValueError):
+    """A webhook that nobody who knows the secret signed, or that was signed too long ago."""
+
+
+class TargetFailed(DulyError):
+    """A target was not reached, did not answer in time, or is in trouble: worth another attempt.
+
+    after: the wait that the target asked for; None leaves it to the retry policy.
+    """
+
+    def __init__(self, message: str, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class RequestRefused(DulyError):
+    """A target is well, and will not take this request: no other attempt would change that."""
+
+
+class AddressRefused(DulyError):
+    """A target's name leads to an address where duly does not send; nothing was sent."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from duly import payloads, registry
+from duly import payloads, registry, services
 from duly.civil import zones
 from duly.civil.at import At
 from duly.civil.instants import EARLIEST, as_instant
@@ -90,7 +90,7 @@ class Intake:
         try:
             event_type = self._types[new.event_type]
         except (KeyError, TypeError):
-            event_type = self._event_type(new.event_type)
+            event_type = self._event_type(new.event_type, new.service)
         rule = new.rule
         if type(rule) is not At and not hasattr(rule, "to_json"):
             raise InvalidRule(f"rule must be At, Cron, RRule or Every, got {rule!r:.120}")
@@ -128,10 +128,12 @@ class Intake:
             handling[1],
         )
 
-    def _event_type(self, given: str) -> str:
+    def _event_type(self, given: str, service: str) -> str:
         name = registry.normalise_type(given)
-        if self._settings.strict:
-            registry.require(name)
+        if self._settings.strict and registry.find(name) is None:
+            if not services.delivers_elsewhere(service):
+                registry.require(name)
+            return name
         self._types[given] = name
         return name
 

@@ -13,11 +13,16 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from duly.errors import ConfigurationError, DuplicateHandler, InvalidEvent, UnknownEventType
+from duly.policy.batch import Batch, batch_of
+from duly.policy.breaker import Breaker
+from duly.policy.gates import Terms
+from duly.policy.limits import NO_LIMITS, Concurrency, Limits
 from duly.policy.retry import Retry
 
 # An attempt without an end would hold its slot for ever; an hour is longer than
 # handlers of scheduled events take, and can be raised per handler.
 DEFAULT_TIMEOUT = timedelta(hours=1)
+DEFAULT_WITHIN = timedelta(seconds=1)
 _TYPE = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,99}")
 
 
@@ -76,18 +81,37 @@ class Registration:
     is_async: bool
     is_atomic: bool
     on_dead: OnDead | None
+    limits: Limits = NO_LIMITS
+    concurrency: Concurrency | None = None
+    breaker: Breaker | None = None
+    batch: Batch | None = None
+
+    @property
+    def gate(self) -> str:
+        """The name of its gate."""
+        return f"type:{self.event_type}"
+
+    @property
+    def terms(self) -> Terms | None:
+        """What its occurrences have to pass together; None: nothing."""
+        return Terms(self.limits, self.breaker) if self.limits or self.breaker else None
 
 
 _registrations: dict[str, Registration] = {}
 
 
-def handler(
+def handler(  # noqa: PLR0913 - all but one by keyword
     event_type: str,
     *,
     retry: Retry | None = None,
     timeout: timedelta | float = DEFAULT_TIMEOUT,
     atomic: bool = False,
     on_dead: OnDead | None = None,
+    limits: Limits = NO_LIMITS,
+    concurrency: Concurrency | None = None,
+    breaker: Breaker | None = None,
+    batch: int | None = None,
+    within: timedelta | float = DEFAULT_WITHIN,
 ) -> Callable[[_H], _H]:
     """Register the decorated function, plain or `async def`, for an event type.
 
@@ -98,6 +122,12 @@ def handler(
         that its effects there happen exactly once. Not for `async def`.
     on_dead: called with the occurrence, as a row, once its attempts are used up; at least
         once, whatever crashes.
+    limits: how many may be under way at once, over all engines, and how often one may begin.
+    concurrency: how many may be under way for one entity, event or key.
+    breaker: when to stop trying for a while, because attempts fail; None: never.
+    batch: call it with a list of up to so many occurrences, 2 to 500; see `Batch`. None: with
+        one. Not for `async def`, nor with atomic.
+    within: how long the first of a batch waits for others at most; a number is seconds.
 
     Raises InvalidEvent for a malformed type, DuplicateHandler where another function has
     it already, ConfigurationError for a timeout that is not above zero, or an atomic
@@ -122,7 +152,17 @@ def handler(
                 "needs a plain function"
             )
         _registrations[name] = Registration(
-            name, function, retry or Retry(), limit, is_async, atomic, on_dead
+            name,
+            function,
+            retry or Retry(),
+            limit,
+            is_async,
+            atomic,
+            on_dead,
+            limits,
+            concurrency,
+            breaker,
+            batch_of(name, batch, within, is_plain=not (is_async or atomic)),
         )
         return function
 

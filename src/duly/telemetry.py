@@ -11,6 +11,8 @@
 | occurrences.claimed | count | waking occurrences were handed out again |
 | occurrences.started | count, refused | attempts began; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
+| occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
+| occurrences.handed_over | count | their messages are with a broker |
 | occurrences.skipped | count, reason | occurrences were ended that are not to begin any more |
 | occurrences.recorded | count, fenced | outcomes were written; the fenced came too late |
 | occurrences.rescued | count | attempts whose lease ran out were taken back |
@@ -20,6 +22,9 @@
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
+| breaker.moved | gate, status | a breaker opened, or closed |
+| target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
+| service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
 | tzdata.changed | release | other time zone data was found and read |
@@ -44,9 +49,12 @@ _WARNINGS = frozenset(
         "events.held",
         "clock.jumped",
         "clock.settled",
+        "breaker.moved",
         "listener.faulted",
         "month.kept",
         "occurrences.parked",
+        "service.refused",
+        "target.away",
         "tzdata.outdated",
     }
 )

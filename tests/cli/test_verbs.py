@@ -16,7 +16,7 @@ from django.core.management import call_command
 
 from duly.civil import zones
 from duly.cli.main import main
-from duly.models import ScheduledEvent
+from duly.models import LedgerEntry, ScheduledEvent
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -279,3 +279,24 @@ def test_the_demo_loses_nothing_on_either_database(database_url: str, tmp_path: 
     verdict = json.loads(done.stdout)
     assert (verdict["fired"], verdict["lost"], verdict["early"]) == (200, 0, 0)
     assert verdict["killed_after_seconds"] >= 2
+
+
+def test_a_breaker_is_opened_and_closed_by_hand_and_the_ledger_knows_who(
+    cli: Cli, using: str
+) -> None:
+    assert cli("breakers")[1] == "No breaker, limit or rate has been passed yet.\n"
+    opened = cli("breakers", "--open", "service:crm", "--json")
+    shown = cli("breakers")
+    closed = cli("breakers", "--close", "service:crm", "--json")
+
+    assert json.loads(opened[1])["service:crm"]["status"] == "open"
+    assert "when it is closed by hand" in shown[1]
+    assert json.loads(closed[1])["service:crm"]["status"] == "closed"
+    told = LedgerEntry.objects.using(using).values_list("fact", "actor")
+    assert list(told) == [("breaker_opened", "command line"), ("breaker_closed", "command line")]
+
+
+def test_a_name_that_no_breaker_has_is_refused(cli: Cli, using: str) -> None:
+    code, _, err = cli("breakers", "--open", "crm")
+
+    assert (code, "'service:' and a service" in err, "'crm'" in err) == (2, True, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -13,12 +14,15 @@ from duly.clock import Reading
 from duly.conf import Config
 from duly.engine.execute import Attempt
 from duly.engine.executors.pace import MOST_AHEAD, Pace
+from duly.engine.executors.slots import Slots
 from duly.engine.floor import FULL_LOOK_SECONDS, HEARD_SECONDS, Floor
 from duly.engine.leases import Leases
 from duly.engine.options import EngineOptions
 from duly.engine.plan import Room
+from duly.engine.routes import Routes
 from duly.policy.outcome import NotEntered, Succeeded, decide
 from duly.policy.retry import Retry
+from duly.services import Registry
 from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.testing.manual_clock import ManualClock
 from tests.builders import NOW
@@ -91,15 +95,27 @@ def test_a_word_that_names_no_instant_brings_a_full_look() -> None:
     assert floor.since(1.0) is None
 
 
-class _Slots:
+class _Places:
     """A number of places, for any handler."""
 
     def __init__(self, free: int) -> None:
         self.free = free
 
-    def take(self, registration: registry.Registration) -> bool:
-        self.free -= 1
-        return self.free >= 0
+    def room(self) -> int:
+        return self.free
+
+    def reserve(self, most: int) -> int:
+        return min(most, self.free)
+
+    def give_back(self, places: int) -> None: ...
+
+
+def _room(free: int, held: int) -> Room:
+    places: Any = _Places(free)
+    slots = Slots()
+    slots.reserve(places, free)
+    delivery: Any = SimpleNamespace(plain=places, asynchronous=places)
+    return Room(Routes(Registry(), delivery), slots, held)
 
 
 @pytest.fixture
@@ -114,7 +130,7 @@ def _due(event_type: str, *, late: timedelta = SECOND, handling: Any = None) -> 
 
 
 def test_what_is_due_begins_as_long_as_there_are_slots_and_is_then_left(known: str) -> None:
-    room = Room(_Slots(1), held=10)
+    room = _room(1, held=10)
 
     births = [room.birth(_due(known), FINISHED, NOW, NOW) for _ in range(2)]
 
@@ -134,7 +150,7 @@ def test_what_is_due_begins_as_long_as_there_are_slots_and_is_then_left(known: s
 def test_what_cannot_begin_with_its_birth_is_held(
     known: str, event: DueEvent, advance: Advance
 ) -> None:
-    room = Room(_Slots(10), held=1)
+    room = _room(10, held=1)
 
     births = [room.birth(event, advance, NOW, NOW) for _ in range(2)]
 

@@ -15,6 +15,7 @@ from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
 from duly.store.backends import open_store
 from duly.store.contract import Store
+from duly.store.rows import PassedOver
 from tests import builders
 from tests.builders import HOLDER, LEASE, NOW, OTHER_HOLDER
 
@@ -46,6 +47,43 @@ def test_a_due_event_gets_one_occurrence_and_is_finished(store: Store) -> None:
     event.refresh_from_db()
     assert (event.status, event.next_at, event.next_wall_time) == ("finished", None, None)
     assert builders.ledger_facts(store.using) == ["due"]
+
+
+@pytest.mark.parametrize(
+    ("without", "claimed"),
+    [
+        pytest.param(PassedOver(), {"a1", "b1", "a2", "b2"}, id="nobody"),
+        pytest.param(PassedOver(types=frozenset("a")), {"b1", "b2"}, id="a-type"),
+        pytest.param(PassedOver(services=frozenset("1")), {"a2", "b2"}, id="a-service"),
+        pytest.param(
+            PassedOver(types=frozenset("a"), elsewhere=frozenset("2")),
+            {"b1", "a2", "b2"},
+            id="a-type-but-not-where-its-service-delivers-elsewhere",
+        ),
+    ],
+)
+def test_what_is_passed_over_is_left_as_it_is(
+    store: Store, without: PassedOver, claimed: set[str]
+) -> None:
+    for event_type in "ab":
+        for service in "12":
+            builders.stored_event(store.using, event_type=event_type, service=service)
+
+    claims = builders.claim(store, without=without)
+
+    assert {claim.event_type + claim.service for claim in claims} == claimed
+    assert ScheduledEvent.objects.using(store.using).filter(status="scheduled").count() == (
+        4 - len(claimed)
+    )
+
+
+def test_what_is_urgent_is_claimed_alone_where_that_is_asked_for(store: Store) -> None:
+    builders.stored_event(store.using)
+    urgent = builders.stored_event(store.using, handling={"priority": 5})
+
+    claims = builders.claim(store, urgent=True)
+
+    assert [claim.event_id for claim in claims] == [urgent.id]
 
 
 def test_a_recurring_event_moves_on_to_its_next_instant(store: Store) -> None:

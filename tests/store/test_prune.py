@@ -19,7 +19,7 @@ from duly.engine.plan import advance
 from duly.models import LedgerEntry, LedgerSeal, Occurrence, ScheduledEvent
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
-from duly.store import partitions, prune, retention, seals
+from duly.store import facts, partitions, retention, seals
 from duly.store.backends import open_store
 from duly.store.contract import Store
 from duly.store.prune import Pruned, Pruner, Terms, total
@@ -105,7 +105,7 @@ def test_an_event_that_is_over_goes_with_all_that_is_known_of_it(store: Store) -
     # One for each step: by the month, occurrences, events and entries go one after the other.
     told = list(LedgerEntry.objects.using(store.using).all())
     assert {(one.fact, one.event_id, one.actor) for one in told} == {
-        ("pruned", prune.THE_LEDGER, "test")
+        ("pruned", facts.THE_LEDGER, "test")
     }
     assert sum(one.data["occurrences"] for one in told if one.data) == 1
 

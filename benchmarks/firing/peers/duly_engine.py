@@ -30,7 +30,9 @@ class DulyEngine(Peer):
         _LOCK_DUE.replace("%(since)s", "(now() - interval '10 seconds')")
         .replace("%(until)s", "(now() + interval '1 second')")
         .replace("%(limit)s", "128")
-        .replace("%(without)s", "'{}'")
+        .replace("%(types)s", "'{}'")
+        .replace("%(services)s", "'{}'")
+        .replace("%(elsewhere)s", "'{}'")
     )
     stored = Stored(
         table="duly_scheduledevent",

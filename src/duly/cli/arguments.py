@@ -42,6 +42,9 @@ What is there stays where it is, as the partition of the past, until the month e
 month after it has its own, and engines make those to come. `duly prune` then drops months.
 Engines wait while PostgreSQL reads both tables once."""
 
+BREAKERS = """\
+NAME is "service:" and a service, or "type:" and an event type, as the list shows them."""
+
 ON_CONFLICT = ("replace", "keep", "raise")
 ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
@@ -84,6 +87,7 @@ def _run(verb: ArgumentParser) -> None:
     )
     verb.add_argument("--concurrency", type=int, metavar="N", help="plain handlers at once")
     verb.add_argument("--async-concurrency", type=int, metavar="N", help="async handlers at once")
+    verb.add_argument("--remote-concurrency", type=int, metavar="N", help="HTTP requests at once")
     for name, meaning in (
         ("horizon", "how far ahead of its instant an occurrence is claimed"),
         ("poll", "longest time between two looks at the database"),
@@ -221,6 +225,12 @@ def _release(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
 
+def _breakers(verb: ArgumentParser) -> None:
+    which = verb.add_mutually_exclusive_group()
+    which.add_argument("--open", metavar="NAME", help="deliver nothing until it is closed")
+    which.add_argument("--close", metavar="NAME", help="let what waits through, step by step")
+
+
 def _slo(verb: ArgumentParser) -> None:
     verb.add_argument("--window", default="24h", metavar="SPAN", help="how far back (24h)")
     verb.add_argument(
@@ -329,6 +339,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
+    "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

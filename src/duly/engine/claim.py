@@ -10,15 +10,20 @@ from functools import partial
 
 from duly.clock import Clock, Reading
 from duly.engine.dispatch import Dispatcher
-from duly.engine.executors.base import Executor
+from duly.engine.executors.slots import Places, Slots
 from duly.engine.floor import MARGIN, Floor
 from duly.engine.options import LARGEST_BATCH, EngineOptions
 from duly.engine.plan import Room, plan
 from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
 from duly.engine.recover import rescue
 from duly.store.contract import Store
-from duly.store.rows import Born
+from duly.store.rows import NOBODY, Born, PassedOver
 from duly.telemetry import emit
+
+# Of what only waits for its turn so much is looked at in one go: some twenty milliseconds.
+SHARE_OF_A_CROWD = 100
+# Looked at beside what can begin, in case that it only waits.
+LEAST_WAITING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,11 @@ class Claimer:
         self._occurrences = Floor()
         # What the last look had no room for; said before it is asked what there is room for, so
         # that of whoever frees a slot and whoever looks for one, one sees the other.
-        self._wants_slots: Iterable[Executor] = ()
+        self._wants_slots: Iterable[Places] = ()
         self._wants_hold = False
+        self._waiting = 0
+        self._crowd = NOBODY
+        self._was_full = False
 
     def heard_of(self, due_at: datetime | None) -> None:
         """Look for something that was scheduled for `due_at`; None: for anything."""
@@ -100,7 +108,9 @@ class Claimer:
     def _claim_waking(self, times: Times, since: datetime | None, monotonic: float) -> bool:
         """Take back what was lost, and claim what waits to be tried again; True: all of a batch."""
         now = times.read.at
-        rescued = rescue(self._store, now, since) if times.trusts_leases else 0
+        rescued = (
+            rescue(self._store, self._dispatcher.routes, now, since) if times.trusts_leases else 0
+        )
         self._wants_hold = True
         limit = min(self._dispatcher.room(), LARGEST_BATCH)
         if not limit:
@@ -125,23 +135,48 @@ class Claimer:
     def _claim_due(
         self, times: Times, first: datetime, since: datetime | None, monotonic: float
     ) -> bool:
-        """Give birth to what is due, as far as there is room for it; True: to all of a batch."""
+        """Give birth to what is due, as far as there is room for it; True: to all of a batch.
+
+        After a batch that was full, what has a priority comes first; and after one that was full
+        of what only waits for its turn, the others: a target that is flooded delays nobody else.
+        """
+        is_full = False
+        if self._was_full:
+            self._give_birth(times, first, since, monotonic, NOBODY, urgent=True)
+        if crowd := self._crowd:
+            is_full = self._give_birth(times, first, since, monotonic, crowd)
+        return self._give_birth(times, first, since, monotonic, NOBODY) or is_full
+
+    def _give_birth(
+        self,
+        times: Times,
+        first: datetime,
+        since: datetime | None,
+        monotonic: float,
+        crowd: PassedOver,
+        *,
+        urgent: bool = False,
+    ) -> bool:
         is_due = first <= times.due_by
         if is_due:
-            self._wants_slots = self._dispatcher.executors()
+            self._wants_slots = self._dispatcher.local()
         else:
             self._wants_hold = True
-        slots = self._dispatcher.slots() if is_due else self._dispatcher.no_slots()
-        used: Counter[Executor] = Counter()
-        held = self._dispatcher.room()
-        # What is due begins with its birth, so that only as much is born as can begin.
-        limit = min(slots.total() if is_due else held, LARGEST_BATCH)
-        if not limit:
-            self._wants_slots = tuple(slots.missed)
-            return False
-        without = slots.types_without() if is_due else frozenset()
-        room = Room(slots, held)
+        slots = self._dispatcher.slots(are_due=is_due)
+        used: Counter[Places] = Counter()
         try:
+            held = self._dispatcher.room()
+            limit = self._limit(slots, held, is_due)
+            if not limit:
+                return False
+            if crowd or urgent:
+                # The others have their share, however many these are.
+                limit = max(1, limit * 3 // 4)
+            elif self._crowd:
+                limit = min(limit, SHARE_OF_A_CROWD)
+            without = self._dispatcher.passed_over(slots) if is_due else NOBODY
+            without = without.and_also(crowd)
+            room = Room(self._dispatcher.routes, slots, held)
             born = self._store.claim_due(
                 now=times.read.at,
                 until=times.until,
@@ -151,13 +186,21 @@ class Claimer:
                 advance=partial(plan, now=times.read.at, due_by=times.due_by, room=room),
                 since=since,
                 without=without,
+                urgent=urgent,
             )
             used = self._take(born, times.read)
         finally:
             slots.give_back(used)
-        self._wants_slots = tuple(slots.missed)
+            # What has come due meanwhile may have found none.
+            self._dispatcher.slot_freed()
+            self._wants_slots = tuple(slots.missed)
         if not is_due:
             self._wants_hold = room.left_at is not None
+        if urgent:
+            return born.is_full
+        if not crowd:
+            self._was_full = born.is_full or room.left_at is not None
+            self._crowd = self._dispatcher.routes.crowd(born) if self._was_full else NOBODY
         if not without:
             reached = [times.due_by - MARGIN]
             reached += [room.left_at] if room.left_at else []
@@ -165,13 +208,21 @@ class Claimer:
             self._events.reached(min(reached), since, monotonic)
         return born.is_full
 
-    def _take(self, born: Born, began: Reading) -> Counter[Executor]:
-        used: Counter[Executor] = Counter()
+    def _limit(self, slots: Slots, held: int, is_due: bool) -> int:
+        """Say how many to look at: of what is due only as much as can begin is born."""
+        local = slots.left(self._dispatcher.local()) if is_due else held
+        # What waits first, or is handed over, needs no slot; it is asked for as it comes.
+        room = slots.left(self._dispatcher.hand_overs()) + (held if is_due else 0)
+        return min(local + min(room, max(LEAST_WAITING, 2 * self._waiting)), LARGEST_BATCH)
+
+    def _take(self, born: Born, began: Reading) -> Counter[Places]:
+        used: Counter[Places] = Counter()
         if born.begun:
             used = self._dispatcher.begin(born.begun, began)
             emit("occurrences.started", count=len(born.begun), refused=0)
         if born.waiting:
             self._dispatcher.hold(born.waiting)
+        self._waiting = len(born.waiting)
         if count := len(born.begun) + len(born.waiting):
             emit("events.planned", born=count)
         return used

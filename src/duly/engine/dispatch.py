@@ -1,28 +1,33 @@
-"""Dispatch: what was claimed is held until its instant, then started where a slot is free."""
+"""Dispatch: what was claimed is held until its instant, then started, or handed over."""
 
 from __future__ import annotations
 
-import heapq
+import random
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import count
 from uuid import UUID
 
 from django.db import connections
 
-from duly import registry
 from duly.clock import JUMP_SECONDS, Clock, Reading
+from duly.engine.delivery import Delivery
 from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
-from duly.engine.executors.slots import Slots
+from duly.engine.executors.hand_over import HandOver
+from duly.engine.executors.slots import Places, Slots
+from duly.engine.holding import Due, Holding
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
+from duly.engine.routes import Route, Routes
+from duly.engine.shut import Shut
+from duly.policy.gates import NO_ROOM, PASSES
 from duly.policy.handling import Handling, retry_of
+from duly.store import gates
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
-from duly.store.rows import Claim
+from duly.store.rows import Claim, PassedOver
 from duly.store.statements import own_connections
 from duly.telemetry import emit
 
@@ -36,7 +41,7 @@ LONGEST_WAIT_SECONDS = 2.0
 
 
 class Dispatcher:
-    """A timer heap, and a queue of what is ready for each kind of handler."""
+    """Gives each claim, at its instant, to what is to run it."""
 
     def __init__(
         self,
@@ -44,28 +49,21 @@ class Dispatcher:
         clock: Clock,
         options: EngineOptions,
         leases: Leases,
-        *,
-        plain: Executor,
-        asynchronous: Executor,
+        delivery: Delivery,
+        shut: Shut,
     ) -> None:
         self._store = store
         self._clock = clock
         self._options = options
         self._leases = leases
-        self._plain = plain
-        self._asynchronous = asynchronous
-        self._timers: list[tuple[float, int, Claim]] = []
-        self._order = count()
-        self._held: dict[UUID, Claim] = {}
-        self._ready: dict[Executor, deque[Claim]] = {plain: deque(), asynchronous: deque()}
-        self._strangers: list[Claim] = []
-        self._wants_slot = False
+        self._delivery = delivery
+        self._shut = shut
+        self.routes: Routes = delivery.routes
+        self._holding = Holding(clock, delivery.routes)
         self._least_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
         self._most_held = self._least_held
         self._started = 0
         self._counted_from = clock.monotonic()
-        self._changed = threading.Condition()
-        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="duly-dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -73,11 +71,9 @@ class Dispatcher:
 
     def stop(self) -> list[Claim]:
         """Start nothing more; gives the claims that were held and never begun."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
+        self._holding.stop()
         self._thread.join()
-        return list(self._held.values())
+        return self._holding.claims()
 
     def room(self) -> int:
         """Say how many more claims may be held: what can start within a horizon, at this pace."""
@@ -86,31 +82,39 @@ class Dispatcher:
             within_horizon = self._started / elapsed * self._options.horizon.total_seconds()
             self._most_held = max(self._least_held, min(MOST_HELD, int(2 * within_horizon)))
             self._counted_from, self._started = self._clock.monotonic(), 0
-        return max(0, self._most_held - len(self._held))
+        return max(0, self._most_held - len(self._holding))
 
     def has_drained(self) -> bool:
         """Say whether there is room for a batch of claims that is worth its statement."""
         return self.room() >= self._most_held // 4
 
-    def slots(self) -> Slots:
-        """Reserve places for attempts that begin with their claim.
+    def slots(self, *, are_due: bool) -> Slots:
+        """Reserve places for what is about to be claimed.
 
-        What is held and has come due goes first. Whatever is not used must be given back.
+        What is held and has come due goes first. What is not due yet needs no place but where
+        it is to be handed over. Whatever is not used must be given back.
         """
-        slots = Slots(self._plain, self._asynchronous)
-        for executor in self.executors():
-            waiting = len(self._ready[executor])
-            slots.reserve(executor, min(LARGEST_BATCH, executor.room() - waiting))
+        slots = Slots()
+        for executor in self._delivery.local() if are_due else ():
+            slots.reserve(executor, min(LARGEST_BATCH, self._room_at(executor)))
+        for target in self._delivery.hand_overs():
+            slots.reserve(target, min(LARGEST_BATCH, self._room_at(target)))
         return slots
 
-    def no_slots(self) -> Slots:
-        """Give the places for what is not due yet: none."""
-        return Slots(self._plain, self._asynchronous)
+    def _room_at(self, place: Places) -> int:
+        return place.room() - self._holding.waiting(place)
 
-    def executors(self) -> tuple[Executor, ...]:
-        """Give the executors that this process has handlers for; the plain one always."""
-        has_async = bool(registry.types_of(is_async=True))
-        return (self._plain, self._asynchronous) if has_async else (self._plain,)
+    def hand_overs(self) -> tuple[HandOver, ...]:
+        """Give the ways to what runs elsewhere."""
+        return self._delivery.hand_overs()
+
+    def local(self) -> tuple[Executor, ...]:
+        """Give the executors that this process has something to run for."""
+        return self._delivery.local()
+
+    def passed_over(self, slots: Slots) -> PassedOver:
+        """Say which events have no place: the types of executors that are full, and services."""
+        return self._delivery.passed_over(slots)
 
     def hold(self, claims: Sequence[Claim]) -> None:
         """Keep claims until their instant.
@@ -120,163 +124,157 @@ class Dispatcher:
         """
         now = self._clock.due_by(self._store.using)
         started = self._clock.monotonic()
-        with self._changed:
-            for claim in claims:
-                self._held[claim.id] = claim
-                self._set_timer(claim, started + (claim.ready_at - now).total_seconds())
-            self._changed.notify()
-
-    def _hold_again(self, claims: Sequence[Claim], seconds: float = 0.0) -> None:
-        """Keep claims that could not be started; asks the database nothing, it may be away."""
-        with self._changed:
-            for claim in claims:
-                if self._is_held(claim):
-                    self._set_timer(claim, self._clock.monotonic() + seconds)
-
-    def _set_timer(self, claim: Claim, at: float) -> None:
-        heapq.heappush(self._timers, (at, next(self._order), claim))
+        self._holding.put(claims, lambda claim: started + (claim.ready_at - now).total_seconds())
 
     def held(self) -> list[tuple[UUID, int]]:
         """Give (occurrence, attempt) of every claim that waits."""
-        with self._changed:
-            return [(claim.id, claim.attempt) for claim in self._held.values()]
+        held = [(claim.id, claim.attempt) for claim in self._holding.claims()]
+        return held + [one for target in self._delivery.hand_overs() for one in target.held()]
 
     def drop(self, ids: set[UUID]) -> None:
         """Forget claims that somebody else has taken."""
-        with self._changed:
-            for id_ in ids:
-                self._held.pop(id_, None)
+        self._holding.drop(ids)
+        for target in self._delivery.hand_overs():
+            target.drop(ids)
 
     def slot_freed(self) -> None:
         """Look again for something to start."""
-        # Asked after the slot was freed, and said before a slot is looked for: one of both
-        # sees the other.
-        if self._wants_slot:
-            with self._changed:
-                self._changed.notify()
+        self._holding.look_again()
 
-    def begin(self, claims: Sequence[Claim], began: Reading) -> Counter[Executor]:
+    def begin(self, claims: Sequence[Claim], began: Reading) -> Counter[Places]:
         """Run claims whose attempts were started at `began`, in reserved places; gives how many."""
-        by_executor: dict[Executor, list[Attempt]] = {}
-        for claim in claims:
-            attempt = self._attempt(claim, began)
-            by_executor.setdefault(self._executor(attempt.registration), []).append(attempt)
-        for executor, attempts in by_executor.items():
+        routed = ((claim, self.routes.find(claim.service, claim.event_type)) for claim in claims)
+        return self._submit([Due(claim, route) for claim, route in routed if route], began)
+
+    def _submit(self, started: Sequence[Due], began: Reading) -> Counter[Places]:
+        by_place: dict[Executor, list[Attempt]] = {}
+        for claim, route in started:
+            assert not isinstance(route.place, HandOver)
+            by_place.setdefault(route.place, []).append(self._attempt(claim, route, began))
+        for executor, attempts in by_place.items():
             self._leases.add(attempts)
             executor.submit(attempts)
-        self._started += len(claims)
-        return Counter({executor: len(some) for executor, some in by_executor.items()})
+        self._started += len(started)
+        return Counter({executor: len(some) for executor, some in by_place.items()})
 
     def _run(self) -> None:
         own_connections()
         wait = FIRST_WAIT_SECONDS
         try:
             while True:
-                slots, batch, strangers = self._next()
-                used: Counter[Executor] = Counter()
+                found = self._holding.next()
+                used: Counter[Places] = Counter()
                 try:
-                    if self._stopping:
+                    if self._holding.is_stopping:
                         return
-                    batch = self._due(batch)
-                    used = self._start(batch)
-                    self._park(strangers)
+                    self._let_in(self._due(found.gated))
+                    used = self._start(self._due(found.due))
+                    for route, claims in found.batches:
+                        used += self._start_batch(route, claims)
+                    self._park(found.strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
                     connections[self._store.using].close()
                     emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
-                    self._hold_again([*batch, *strangers])
-                    with self._changed:
-                        self._changed.wait_for(lambda: self._stopping, wait)
+                    claims = [one.claim for one in (*found.gated, *found.due)]
+                    claims += [claim for _, batch in found.batches for claim in batch]
+                    self._holding.put_again([*claims, *found.strangers])
+                    self._holding.pause(wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                 finally:
-                    slots.give_back(used)
+                    found.slots.give_back(used)
         finally:
             connections.close_all()
 
-    def _next(self) -> tuple[Slots, list[Claim], list[Claim]]:
-        """Wait for claims that are due and have a free slot, and for those nobody can run."""
-        slots = Slots(self._plain, self._asynchronous)
-        with self._changed:
-            while not self._stopping:
-                self._ripen()
-                self._wants_slot = any(self._ready.values())
-                batch = [
-                    claim
-                    for executor, ready in self._ready.items()
-                    if ready
-                    for claim in self._take(ready, slots.reserve(executor, len(ready)))
-                ]
-                strangers = [claim for claim in self._strangers if self._is_held(claim)]
-                self._strangers.clear()
-                if batch or strangers:
-                    return slots, batch, strangers
-                # What was reserved was for claims that are held no more.
-                slots.give_back(Counter())
-                slots = Slots(self._plain, self._asynchronous)
-                due_in = self._timers[0][0] - self._clock.monotonic() if self._timers else None
-                self._clock.wait(self._changed, due_in)
-            return slots, [], []
-
-    def _ripen(self) -> None:
-        """Move what has come due from the timers to where it is started from."""
-        now = self._clock.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            claim = heapq.heappop(self._timers)[2]
-            registration = registry.find(claim.event_type)
-            if not self._is_held(claim):
-                continue
-            if registration is None:
-                self._strangers.append(claim)
-            else:
-                self._ready[self._executor(registration)].append(claim)
-
-    def _take(self, ready: deque[Claim], slots: int) -> list[Claim]:
-        taken: list[Claim] = []
-        while ready and len(taken) < slots:
-            claim = ready.popleft()
-            if self._is_held(claim):
-                taken.append(claim)
-        return taken
-
-    def _is_held(self, claim: Claim) -> bool:
-        """Say whether this very claim is held.
-
-        One whose lease ran out during an outage may have been claimed by this engine again:
-        started for both, it would run twice under one number.
-        """
-        return self._held.get(claim.id) is claim
-
-    def _due(self, batch: list[Claim]) -> list[Claim]:
+    def _due(self, batch: Sequence[Due]) -> list[Due]:
         """Keep on holding what is not due, since the database's clock was set back."""
+        if not batch:
+            return []
         due_by = self._clock.due_by(self._store.using) + timedelta(seconds=JUMP_SECONDS)
-        early = [claim for claim in batch if claim.ready_at > due_by]
+        early = [one.claim for one in batch if one.claim.ready_at > due_by]
         # Not for as long as it says: it may be set ahead again.
-        self._hold_again(early, JUMP_SECONDS)
-        return [claim for claim in batch if claim.ready_at <= due_by]
+        self._holding.put_again(early, JUMP_SECONDS)
+        return [one for one in batch if one.claim.ready_at <= due_by]
 
-    def _start(self, batch: list[Claim]) -> Counter[Executor]:
+    def _let_in(self, batch: list[Due]) -> None:
+        """Ask the gates; who may not begin waits, and is held no more."""
+        if not batch:
+            return
+        now = self._clock.now(self._store.using)
+        batch = self._unexpired(batch, now)
+        requests = [
+            gates.Request(one.claim, one.route.terms(one.claim), one.route.place) for one in batch
+        ]
+        rooms = {place: self._room_at(place) for place in {one.route.place for one in batch}}
+        verdicts = gates.admit(self._store.using, requests, rooms, now, random.random)
+        said = list(zip(batch, verdicts, strict=True))
+        for request, verdict in zip(requests, verdicts, strict=True):
+            if verdict is PASSES:
+                self._shut.let_in(request.terms)
+        self._holding.put_ready([one for one, verdict in said if verdict is PASSES])
+        self._holding.put_before_gates([one for one, verdict in said if verdict is NO_ROOM])
+        waits = {one.claim.id for one, verdict in said if verdict.until}
+        if waits:
+            self._holding.drop(waits)
+            emit("occurrences.deferred", count=len(waits))
+
+    def _start(self, batch: list[Due]) -> Counter[Places]:
         if not batch:
             return Counter()
         monotonic = self._clock.monotonic()
         now = self._clock.now(self._store.using)
         batch = self._unexpired(batch, now)
-        began = self._store.start(
-            batch, now=now, lease_until=now + self._options.lease, holder=self._options.holder
-        )
-        self.drop({claim.id for claim in batch})
-        started = [claim for claim in batch if claim.id in began]
-        used = self.begin(started, Reading(now, monotonic))
-        emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
-        return used
+        self._hand_over([one for one in batch if isinstance(one.route.place, HandOver)])
+        batch = [one for one in batch if not isinstance(one.route.place, HandOver)]
+        if not batch:
+            return Counter()
+        return self._submit(self._begun(batch, now), Reading(now, monotonic))
 
-    def _unexpired(self, batch: list[Claim], now: datetime) -> list[Claim]:
+    def _start_batch(self, route: Route, claims: list[Claim]) -> Counter[Places]:
+        """Run the occurrences of one batch together, in one place."""
+        assert not isinstance(route.place, HandOver)
+        monotonic = self._clock.monotonic()
+        now = self._clock.now(self._store.using)
+        batch = self._unexpired(self._due([Due(claim, route) for claim in claims]), now)
+        started = self._begun(batch, now) if batch else []
+        if not started:
+            return Counter()
+        attempts = [self._attempt(one.claim, route, Reading(now, monotonic)) for one in started]
+        attempts.sort(key=lambda attempt: attempt.claim.due_at)
+        self._leases.add(attempts)
+        route.place.submit_batch(attempts)
+        self._started += len(attempts)
+        return Counter({route.place: 1})
+
+    def _begun(self, batch: list[Due], now: datetime) -> list[Due]:
+        """Begin the attempts in the database; gives those that really began."""
+        began = self._store.start(
+            [one.claim for one in batch],
+            now=now,
+            lease_until=now + self._options.lease,
+            holder=self._options.holder,
+        )
+        self._holding.drop({one.claim.id for one in batch})
+        emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
+        return [one for one in batch if one.claim.id in began]
+
+    def _hand_over(self, batch: Sequence[Due]) -> None:
+        by_place: dict[HandOver, list[Claim]] = {}
+        for claim, route in batch:
+            assert isinstance(route.place, HandOver)
+            by_place.setdefault(route.place, []).append(claim)
+        for target, claims in by_place.items():
+            target.take(claims)
+            self._holding.drop({claim.id for claim in claims})
+
+    def _unexpired(self, batch: list[Due], now: datetime) -> list[Due]:
         """Skip what could not begin in time; gives the others."""
-        late = [claim for claim in batch if claim.expires_at and claim.expires_at < now]
+        late = [one.claim for one in batch if one.claim.expires_at and one.claim.expires_at < now]
         if late:
             skipped = self._store.skip(late, now=now, reason=EXPIRED)
-            self.drop({claim.id for claim in late})
+            self._holding.drop({claim.id for claim in late})
             emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
-        return [claim for claim in batch if claim not in late]
+        return [one for one in batch if one.claim not in late]
 
     def _park(self, strangers: list[Claim]) -> None:
         if not strangers:
@@ -286,21 +284,20 @@ class Dispatcher:
             reason = f"{NO_HANDLER} for {claim.event_type!r}"
             wake_at = _parked_until(claim.due_at, now)
             self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
-        self.drop({claim.id for claim in strangers})
+        self._holding.drop({claim.id for claim in strangers})
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
-    def _attempt(self, claim: Claim, began: Reading) -> Attempt:
-        registration = registry.require(claim.event_type)
+    def _attempt(self, claim: Claim, route: Route, began: Reading) -> Attempt:
+        registration = route.registration
+        assert registration is not None
         retry, timeout = registration.retry, registration.timeout
         if claim.handling:
             retry = retry_of(claim.handling, retry)
             timeout = Handling.from_json(claim.handling).timeout or timeout
         kept_until = began.arrived + self._options.lease.total_seconds()
-        return Attempt(claim, registration, claim.attempt + 1, retry, timeout, began, kept_until)
-
-    def _executor(self, registration: registry.Registration) -> Executor:
-        return self._asynchronous if registration.is_async else self._plain
+        number, terms = claim.attempt + 1, route.terms(claim)
+        return Attempt(claim, registration, number, retry, timeout, began, kept_until, terms)
 
 
 def _parked_until(due_at: datetime, now: datetime) -> datetime:

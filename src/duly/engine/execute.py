@@ -6,10 +6,11 @@ import asyncio
 import math
 import random
 import traceback
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import cast
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -17,6 +18,8 @@ from django.db import transaction
 from duly import payloads
 from duly.civil import zones
 from duly.clock import Clock, Reading
+from duly.errors import InvalidOutcome, TargetFailed
+from duly.policy.gates import Terms
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -51,6 +54,8 @@ class Attempt:
     """When it was started, on both clocks."""
     kept_until: float
     """How long its lease lives for certain: seconds on the monotonic clock."""
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    """What it has passed, by the names of the gates; each is told of its end."""
     deadline: float = math.inf
     """When its time is up, on the monotonic clock; counted from when its handler begins."""
     ends_at: datetime = _NEVER
@@ -106,6 +111,43 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     return Succeeded()
 
 
+def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
+    """Run a handler that takes batches; gives the outcome of each attempt."""
+    outcomes: dict[int, Outcome] = {}
+    occurrences: dict[int, Occurrence] = {}
+    for index, attempt in enumerate(attempts):
+        try:
+            occurrences[index] = occurrence_of(attempt)
+        except Exception as error:
+            outcomes[index] = raised(error, attempt.retry)
+    try:
+        function: Callable[..., object] = attempts[0].registration.function
+        returned = function(list(occurrences.values())) if occurrences else None
+        failed = _failures(returned, {occurrence.id for occurrence in occurrences.values()})
+    except BaseException as error:
+        failed = dict.fromkeys((one.id for one in occurrences.values()), error)
+    for index, occurrence in occurrences.items():
+        own = failed.get(occurrence.id)
+        outcomes[index] = raised(own, attempts[index].retry) if own else Succeeded()
+    return [outcomes[index] for index in range(len(attempts))]
+
+
+def _failures(returned: object, known: set[UUID]) -> Mapping[UUID, BaseException]:
+    if returned is None:
+        return {}
+    if not isinstance(returned, Mapping):
+        raise InvalidOutcome(
+            "a handler of batches must return None, or a dict of the ids of those that failed "
+            f"and their exceptions; got {returned!r:.120}"
+        )
+    for id_, error in returned.items():
+        if id_ not in known or not isinstance(error, BaseException):
+            raise InvalidOutcome(
+                f"{id_!r:.60}: {error!r:.120} is no occurrence of this batch, or no exception"
+            )
+    return returned
+
+
 def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     """Run a handler in the transaction that records its success.
 
@@ -148,7 +190,7 @@ def raised(error: BaseException, retry: Retry) -> Outcome:
     """Say what an exception makes of its attempt."""
     if isinstance(error, Snooze):
         return Snoozed(_storable(str(error)), error.after, error.until)
-    after = error.after if isinstance(error, Retry) else None
+    after = error.after if isinstance(error, (Retry, TargetFailed)) else None
     return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
 
 

@@ -6,6 +6,7 @@ Any number of engines run side by side, in one process or in many; none is speci
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -15,6 +16,7 @@ from duly import clock as clocks
 from duly import registry
 from duly.clock import Reading
 from duly.engine.claim import Claimer, Times
+from duly.engine.delivery import Delivery
 from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
@@ -26,7 +28,10 @@ from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
 from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
+from duly.engine.shut import Shut
+from duly.engine.targets import publisher_of
 from duly.policy.outcome import Interrupted, NotEntered, Outcome
+from duly.services import Registry
 from duly.store.backends import notice_silence, open_store
 from duly.store.rows import Claim
 from duly.store.statements import own_connections
@@ -59,8 +64,26 @@ class Engine:
             partial(run, store=self._store, clock=self._clock),
             self._clock.monotonic,
         )
+        self._shut = Shut()
+        self._services = Registry(self._clock.monotonic)
         self._asynchronous = EventLoopExecutor(
             options.async_concurrency, self._may_enter, self._attempt_ended
+        )
+        self._remote = ThreadExecutor(
+            options.remote_concurrency,
+            self._may_enter,
+            self._attempt_ended,
+            partial(run, store=self._store, clock=self._clock),
+            self._clock.monotonic,
+            "request",
+        )
+        self._delivery = Delivery(
+            self._services,
+            plain=self._plain,
+            asynchronous=self._asynchronous,
+            remote=self._remote,
+            open_publisher=publisher_of,
+            handed=self._handed,
         )
         self._leases = Leases(
             self._store,
@@ -75,10 +98,10 @@ class Engine:
             self._clock,
             options,
             self._leases,
-            plain=self._plain,
-            asynchronous=self._asynchronous,
+            self._delivery,
+            self._shut,
         )
-        self._recorder = Recorder(self._store, self._clock, self.wake)
+        self._recorder = Recorder(self._store, self._clock, self.wake, self._shut)
         self._watcher = watch(options.using, self._heard, listen=options.listen)
         self._heard_at = -SECOND_LOOK_SECONDS
         self._claimer = Claimer(self._store, self._clock, options, self._dispatcher)
@@ -95,7 +118,8 @@ class Engine:
 
     def start(self) -> None:
         """Begin to claim and to run; returns at once."""
-        for part in (self._plain, self._asynchronous, self._recorder, self._leases):
+        executors = (self._plain, self._asynchronous, self._remote)
+        for part in (*executors, self._recorder, self._leases):
             part.start()
         self._dispatcher.start()
         self._sealer.start()
@@ -133,7 +157,7 @@ class Engine:
         self._sealer.stop()
         self._prune.stop()
         self._thread.join()
-        held = self._dispatcher.stop()
+        held = self._dispatcher.stop() + self._delivery.stop()
         released = self._release(held)
         self._leases.wait_idle(self.options.grace_seconds)
         interrupted = self._leases.running()
@@ -141,6 +165,7 @@ class Engine:
             self._leases.end(attempt, Interrupted() if attempt.has_entered else NotEntered())
         self._plain.stop()
         self._asynchronous.stop()
+        self._remote.stop()
         written = self._recorder.stop(LAST_WRITES_SECONDS)
         self._leases.stop()
         emit("engine.stopped", released=released, interrupted=len(interrupted))
@@ -175,6 +200,7 @@ class Engine:
     def _turn(self) -> float:
         """Claim what is due within the horizon; gives the seconds until the next look."""
         self._clock.refresh(self.options.using)
+        self._services.refresh()
         self._clock_watch.look()
         monotonic = self._clock.monotonic()
         now = self._clock.now(self.options.using)
@@ -204,7 +230,23 @@ class Engine:
             emit("engine.faulted", part="release", error=repr(error), wait_seconds=0)
             return 0
 
+    def _handed(self, claims: Sequence[Claim]) -> None:
+        """Give whoever takes them as long again as they are late, so that few are sent twice."""
+        now = self._clock.now(self.options.using)
+        late = [claim for claim in claims if now - claim.due_at > self.options.lease / 2]
+        if late:
+            wait = 2 * max(now - claim.due_at for claim in late)
+            pairs = [(claim.id, claim.attempt) for claim in late]
+            self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
+        emit("occurrences.handed_over", count=len(claims))
+        self._dispatcher.slot_freed()
+        if self._claimer.has_room_again():
+            self._awake.set()
+
     def _may_enter(self, attempt: Attempt) -> bool:
+        if self._shut.keeps_out(attempt.terms):
+            self._leases.end(attempt, NotEntered())
+            return False
         return self._leases.enter(attempt)
 
     def _attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:

@@ -31,6 +31,7 @@ class EngineOptions:
     grace_seconds: float
     concurrency: int
     async_concurrency: int
+    remote_concurrency: int
     listen: bool
     environment: str
     retention: timedelta | None
@@ -53,6 +54,7 @@ class EngineOptions:
             grace_seconds=config.grace_seconds,
             concurrency=config.concurrency,
             async_concurrency=config.async_concurrency,
+            remote_concurrency=config.remote_concurrency,
             listen=config.listen,
             environment=config.environment,
             retention=timedelta(days=config.retention_days) if config.retention_days else None,

@@ -8,35 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
-from duly import registry
 from duly.civil import zones
 from duly.civil.at import At, fires_once
 from duly.civil.forms import rule_from_json
 from duly.civil.instants import Instant
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
+from duly.engine.executors.hand_over import HandOver
+from duly.engine.executors.slots import Slots
+from duly.engine.routes import Routes
 from duly.policy.catch_up import CaughtUp, catch_up
 from duly.policy.handling import Handling
-from duly.registry import Registration
-from duly.store.overlaps import is_exclusive
 from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.telemetry import emit
-
-
-class Slots(Protocol):
-    """Where what begins would run."""
-
-    def take(self, registration: Registration) -> bool:
-        """Take the place of one attempt, if there is one."""
-        ...
 
 
 @dataclass(slots=True)
 class Room:
     """What one engine has room for, counted down while it plans."""
 
+    routes: Routes
     slots: Slots
     held: int
     """How many more it may hold until they begin."""
@@ -46,14 +38,18 @@ class Room:
     def birth(self, event: DueEvent, advance: Advance, now: datetime, due_by: datetime) -> Birth:
         """Say what becomes of an instant that fires: it begins, is held, or left to others.
 
-        What nobody here can run, what must first wait for another occurrence of its event,
-        and what has expired, is held for whoever deals with that.
+        What is handed over begins elsewhere. What nobody here can run, what must first pass
+        its gates or wait for another occurrence of its event, and what has expired, is held for
+        whoever deals with that.
         """
-        registration = registry.find(event.event_type)
+        route = self.routes.find(event.service, event.event_type)
         has_expired = advance.expires_at is not None and advance.expires_at < now
-        may_begin = not (event.due_at > due_by or has_expired or is_exclusive(event.handling))
-        if registration and may_begin:
-            if self.slots.take(registration):
+        is_due = event.due_at <= due_by and not has_expired
+        if route is not None and isinstance(route.place, HandOver):
+            if self.slots.take(route.place):
+                return Birth.QUEUED
+        elif route is not None and is_due and route.may_begin_with_birth(event):
+            if self.slots.take(route.place):
                 return Birth.RUNNING
         elif self.held > 0:
             self.held -= 1

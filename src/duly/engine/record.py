@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +12,9 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
-from duly.policy.outcome import Committed, Outcome
+from duly.engine.shut import Shut
+from duly.policy.outcome import Committed, Failed, Outcome, Succeeded, TimedOut
+from duly.store import gates
 from duly.store.contract import Store
 from duly.store.rows import Result
 from duly.store.statements import own_connections
@@ -41,10 +43,13 @@ class Recorder:
     lease ran out meanwhile, the ledger says that it was fenced.
     """
 
-    def __init__(self, store: Store, clock: Clock, retrying: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, retrying: Callable[[], None], shut: Shut
+    ) -> None:
         self._store = store
         self._clock = clock
         self._retrying = retrying
+        self._shut = shut
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-recorder", daemon=True)
@@ -56,7 +61,7 @@ class Recorder:
         """Hand over what came of an attempt."""
         if isinstance(outcome, Committed):
             emit("occurrences.recorded", count=1, fenced=0)
-        else:
+        if not isinstance(outcome, Committed) or attempt.terms:
             self._ended.put(_Ended(attempt, outcome))
 
     def stop(self, timeout: float) -> bool:
@@ -102,8 +107,10 @@ class Recorder:
                 batch[ended.attempt.claim.id] = ended
         return list(batch.values()), rest, last
 
-    def _write(self, batch: list[_Ended]) -> None:
+    def _write(self, ended: list[_Ended]) -> None:
+        batch = [one for one in ended if not isinstance(one.outcome, Committed)]
         if not batch:
+            self._settle(ended)
             return
         results: list[Result] = []
         wait = FIRST_WAIT_SECONDS
@@ -119,6 +126,43 @@ class Recorder:
                 wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                 continue
             emit("occurrences.recorded", count=len(written), fenced=len(batch) - len(written))
+            self._settle(ended)
             if any(result.decision.wake_at for result in results):
                 self._retrying()
             return
+
+    def _settle(self, batch: Sequence[_Ended]) -> None:
+        """Tell the gates; what fails here is made up for by those who wait."""
+        passed = [
+            gates.Passed(
+                one.attempt.claim.id,
+                one.attempt.number,
+                one.attempt.terms,
+                _answered(one.outcome),
+            )
+            for one in batch
+            if one.attempt.terms
+        ]
+        if not passed:
+            return
+        try:
+            is_open = gates.settle(self._store.using, passed, self._clock.now(self._store.using))
+        except Exception as error:
+            connections[self._store.using].close()
+            emit("engine.faulted", part="gates", error=repr(error), wait_seconds=0)
+            return
+        self._shut.saw(is_open)
+        self._retrying()
+
+
+def _answered(outcome: Outcome) -> bool | None:
+    """Say whether a target did its part; None: the outcome says nothing of it."""
+    match outcome:
+        case Succeeded() | Committed():
+            return True
+        case Failed(is_final=is_final):
+            # What is refused for good is the occurrence, by a target that is there.
+            return is_final
+        case TimedOut():
+            return False
+    return None

@@ -1,9 +1,20 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
 from duly.models.event import ScheduledEvent
+from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
 from duly.models.seal import LedgerSeal
+from duly.models.service import Service
 from duly.models.stamp import Stamp
 
-__all__ = ["LedgerEntry", "LedgerSeal", "Occurrence", "ScheduledEvent", "Stamp"]
+__all__ = [
+    "Gate",
+    "GateEntry",
+    "LedgerEntry",
+    "LedgerSeal",
+    "Occurrence",
+    "ScheduledEvent",
+    "Service",
+    "Stamp",
+]

@@ -84,6 +84,12 @@ class ScheduledEvent(models.Model):
                 name="duly_event_next_at",
                 condition=Q(next_at__isnull=False),
             ),
+            # Few: what comes first when more is due than can begin.
+            models.Index(
+                fields=["next_at"],
+                name="duly_event_urgent",
+                condition=Q(next_at__isnull=False, handling__has_key="priority"),
+            ),
             # Which zones are in use, by which data; and of those that changed, the soonest.
             models.Index(
                 fields=["execution_timezone", "tzdata_fingerprint", "next_at"],

@@ -22,6 +22,7 @@ _OCCURRENCE = {
     "released": WAITING,
     "parked": WAITING,
     "unparked": WAITING,
+    "deferred": WAITING,
     "retried": WAITING,
     "snoozed": WAITING,
     "replayed": WAITING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, get_args
 
 from duly.errors import ConfigurationError, InvalidEvent
@@ -19,6 +19,8 @@ DEFAULT_WINDOW = timedelta(hours=24)
 DEFAULT_LIMIT = 100
 # Each make-up firing looks through those that remain, so that more would cost minutes.
 MOST_CAUGHT_UP = 1000
+HIGHEST_PRIORITY = 9
+PRIORITY_STEP = timedelta(seconds=10)
 _SECOND = timedelta(seconds=1)
 
 
@@ -32,6 +34,7 @@ class HandlingArguments(TypedDict, total=False):
     catch_up_window: timedelta | float
     catch_up_limit: int
     overlap: Overlap
+    priority: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,9 @@ class Handling:
     """With `catch_up="all"`, the last so many."""
     overlap: Overlap = "allow_all"
     """What to do when an occurrence comes due while another of its event is not over."""
+    priority: int = 0
+    """0 to 9: where more is due than can begin, each step counts as if it were due 10 s earlier.
+    So what is urgent comes first, and nothing waits for ever."""
 
     def __post_init__(self) -> None:
         if self.retry is not None and not isinstance(self.retry, Retry):
@@ -68,13 +74,13 @@ class Handling:
                 raise InvalidEvent(
                     f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r:.60}"
                 )
-        limit = self.catch_up_limit
-        if (
-            isinstance(limit, bool)
-            or not isinstance(limit, int)
-            or not 1 <= limit <= MOST_CAUGHT_UP
-        ):
-            raise InvalidEvent(f"catch_up_limit must be 1 to {MOST_CAUGHT_UP}, got {limit!r:.60}")
+        self._check_count("catch_up_limit", 1, MOST_CAUGHT_UP)
+        self._check_count("priority", 0, HIGHEST_PRIORITY)
+
+    def _check_count(self, name: str, least: int, most: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise InvalidEvent(f"{name} must be {least} to {most}, got {value!r:.60}")
 
     def _check_span(self, name: str, *, is_optional: bool) -> None:
         value = getattr(self, name)
@@ -127,6 +133,11 @@ class Handling:
 
 
 DEFAULT = Handling()
+
+
+def rank(due_at: datetime, handling: Mapping[str, Any]) -> datetime:
+    """Give the instant by which an occurrence has its place among others that are due."""
+    return due_at - handling.get("priority", 0) * PRIORITY_STEP if handling else due_at
 
 
 def retry_of(stored: Mapping[str, Any], handlers: Retry) -> Retry:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from duly.conf import Config
+from duly.conf import SCALARS, Config
 from duly.errors import ConfigurationError
 
 PREFIX = "DULY_"
@@ -26,14 +27,26 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for field in fields(Config):
         variable = PREFIX + field.name.upper()
-        if variable in environment and field.name not in NOT_FROM_HERE:
-            found[field.name.upper()] = _typed(variable, environment[variable], type(field.default))
+        if variable not in environment or field.name in NOT_FROM_HERE:
+            continue
+        text = environment[variable]
+        if field.name in SCALARS:
+            found[field.name.upper()] = _typed(variable, text, type(field.default))
+        else:
+            found[field.name.upper()] = _json(variable, text)
     return found
 
 
 def names_in(text: str) -> list[str]:
     """Split a list of names, parted by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _json(variable: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{variable} must be JSON: {error}; got {text!r:.60}") from None
 
 
 def _typed(variable: str, text: str, expected: type) -> Any:

@@ -29,7 +29,13 @@ def due_event(event: ScheduledEvent) -> DueEvent:
     """Give what a rule's next instant is computed from."""
     assert event.next_at is not None
     return DueEvent(
-        event.id, event.event_type, event.rule, event.next_at, event.handling, event.exceptions
+        event.id,
+        event.event_type,
+        event.rule,
+        event.next_at,
+        event.handling,
+        event.exceptions,
+        event.service,
     )
 
 

@@ -20,11 +20,13 @@ from uuid import UUID
 
 from duly.policy.outcome import Decision
 from duly.store.rows import (
+    NOBODY,
     Advancer,
     Born,
     Claim,
     Expired,
     Horizon,
+    PassedOver,
     Rederived,
     Rederiver,
     Result,
@@ -54,13 +56,14 @@ class Store(Protocol):
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
-        without: Collection[str] = (),
+        without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         """Give birth to the occurrences due by `until`, earliest first, held by `holder`.
 
         Each event is moved on to what `advance` says in the same transaction, so that a
         due instant has one occurrence whatever crashes. Events that another process has
-        locked are passed over, and those of the types in `without`.
+        locked are passed over, and those in `without`. urgent: only what has a priority.
         """
         ...
 

@@ -20,6 +20,7 @@ from django.db.models import Max
 from duly.models import LedgerEntry, LedgerSeal
 from duly.store import seals
 from duly.store.drop_occurrences import LARGEST_MOVE, fence
+from duly.store.facts import THE_LEDGER
 from duly.store.partitions import (
     LEDGER,
     Part,
@@ -30,7 +31,7 @@ from duly.store.partitions import (
     short_locks,
     sql,
 )
-from duly.store.prune import ENDED, THE_LEDGER, Pruned, Terms, tell
+from duly.store.prune import ENDED, Pruned, Terms, tell
 
 Span = tuple[Any, ...]
 """The first and the last id in a partition, or nothing."""

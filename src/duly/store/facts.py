@@ -31,8 +31,13 @@ FENCED: Final = "fenced"
 RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
-# Of the ledger itself.
+DEFERRED: Final = "deferred"
+# Of no event.
 PRUNED: Final = "pruned"
+BREAKER_OPENED: Final = "breaker_opened"
+BREAKER_CLOSED: Final = "breaker_closed"
+THE_LEDGER: Final = UUID(int=0)
+"""The event id of these."""
 # `Decision.fact` brings: succeeded, retried, snoozed, died.
 
 ENGINE: Final = "engine"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,7 @@ from duly.store.events import event_entry
 from duly.store.moves import rederived_entry, stale_event_of
 from duly.store.overlaps import CANCEL_ASKED, is_exclusive, may_begin, wake_next
 from duly.store.rows import (
+    NOBODY,
     Advance,
     Advancer,
     Birth,
@@ -43,6 +45,7 @@ from duly.store.rows import (
     Claim,
     Expired,
     Horizon,
+    PassedOver,
     Rederived,
     Rederiver,
     Result,
@@ -80,12 +83,16 @@ class PortableStore:
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
-        without: Collection[str] = (),
+        without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         with self._transaction():
             events_due = self._events().filter(next_at__lte=until).order_by("next_at")
+            if urgent:
+                events_due = events_due.filter(handling__has_key="priority")
             if without:
-                events_due = events_due.exclude(event_type__in=without)
+                ours = Q(event_type__in=without.types) & ~Q(service__in=without.elsewhere)
+                events_due = events_due.exclude(ours).exclude(service__in=without.services)
             due = self._locked(events_due)
             locked = list(_with_payload_text(due)[:limit])
             planned = [(event, advance(due_event(event))) for event in locked]
@@ -171,9 +178,7 @@ class PortableStore:
             )
             expired = [
                 Expired(*row)
-                for row in lapsed.values_list(
-                    "id", "event_id", "due_at", "event_type", "attempt", "forgiven", "handling"
-                )[:limit]
+                for row in lapsed.values_list(*(one.name for one in fields(Expired)))[:limit]
             ]
             results = [
                 Result(

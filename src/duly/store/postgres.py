@@ -22,6 +22,7 @@ from duly.store.births import advance_entries
 from duly.store.overlaps import is_exclusive
 from duly.store.portable import PortableStore
 from duly.store.rows import (
+    NOBODY,
     Advance,
     Advancer,
     Birth,
@@ -29,6 +30,7 @@ from duly.store.rows import (
     Claim,
     DueEvent,
     Horizon,
+    PassedOver,
     Result,
     ZoneInUse,
     resolution_text,
@@ -61,11 +63,14 @@ class PostgresStore(PortableStore):
         holder: UUID,
         advance: Advancer,
         since: datetime | None = None,
-        without: Collection[str] = (),
+        without: PassedOver = NOBODY,
+        urgent: bool = False,
     ) -> Born:
         with self._transaction():
             asked = {"since": since or EARLIEST, "until": until, "limit": limit}
-            rows = self._rows("lock_due", asked | {"without": array(map(quoted, without))})
+            rows = self._rows(
+                "lock_urgent" if urgent else "lock_due", asked | _passed_over(without)
+            )
             planned = [(row, advance(_due_event(row))) for row in rows]
             planned = [(row, to) for row, to in planned if to.birth is not Birth.LEFT]
             self._move_to([(row[0], to) for row, to in planned if to.birth is Birth.NONE], now)
@@ -191,7 +196,15 @@ class PostgresStore(PortableStore):
 
 
 def _due_event(row: tuple[Any, ...]) -> DueEvent:
-    return DueEvent(row[0], row[4], _read(row[1]), row[2], _read(row[13]), _read(row[14]))
+    return DueEvent(row[0], row[4], _read(row[1]), row[2], _read(row[13]), _read(row[14]), row[5])
+
+
+def _passed_over(without: PassedOver) -> dict[str, str]:
+    return {
+        "types": array(map(quoted, without.types)),
+        "services": array(map(quoted, without.services)),
+        "elsewhere": array(map(quoted, without.elsewhere)),
+    }
 
 
 def _read(stored: str) -> Any:

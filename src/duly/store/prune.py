@@ -17,14 +17,13 @@ from duly.ids import first_id
 from duly.models import LedgerEntry, LedgerSeal, Occurrence, ScheduledEvent
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts, seals
+from duly.store.facts import THE_LEDGER
 from duly.store.turns import transaction_in_turn
 
 # Rows that one page looks at; one transaction deletes no more of them.
 PAGE = 500
 # Engines add nothing to what has ended, but the late results of zombies.
 LATE_RESULTS = timedelta(hours=1)
-THE_LEDGER = UUID(int=0)
-"""The event id of facts about the ledger itself."""
 ENDED = (EventStatus.FINISHED, EventStatus.CANCELLED)
 _CHUNK = 500
 # Says in the ledger that the entries of what was pruned stay until their month is dropped.

@@ -29,6 +29,34 @@ class DueEvent:
     """The JSON form of its policies."""
     exceptions: Sequence[str] = ()
     """Due instants to leave out, in ISO 8601."""
+    service: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Events that a look for what is due leaves to others, or to a later one."""
+
+    types: frozenset[str] = frozenset()
+    """Those of these types, but not where their service delivers elsewhere."""
+    services: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
+    """The services whose events go to no handler of this process."""
+
+    def __bool__(self) -> bool:
+        return bool(self.types or self.services)
+
+    def and_also(self, others: PassedOver) -> PassedOver:
+        """Give what passes over both."""
+        if not others:
+            return self
+        return PassedOver(
+            self.types | others.types,
+            self.services | others.services,
+            self.elsewhere | others.elsewhere,
+        )
+
+
+NOBODY = PassedOver()
 
 
 class Birth(Enum):
@@ -177,6 +205,7 @@ class Expired:
     attempt: int
     forgiven: int
     handling: Any
+    service: str
 
 
 @dataclass(frozen=True, slots=True)

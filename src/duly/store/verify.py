@@ -15,8 +15,8 @@ from django.db import connections, transaction
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.policy.fold import WAITING, EventState, Fact, fold
 from duly.policy.states import OccurrenceStatus
-from duly.store.facts import PRUNED
-from duly.store.prune import LEAVES_ENTRIES, THE_LEDGER, Terms
+from duly.store.facts import PRUNED, THE_LEDGER
+from duly.store.prune import LEAVES_ENTRIES, Terms
 
 PAGE = 500
 Pruned = dict[str, datetime]

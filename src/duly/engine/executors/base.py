@@ -37,6 +37,10 @@ class Executor(Protocol):
         """Run attempts in reserved places; `ended` is called as each has ended."""
         ...
 
+    def submit_batch(self, attempts: Sequence[Attempt]) -> None:
+        """Run attempts together, in one reserved place."""
+        ...
+
     def stop(self) -> None:
         """Take nothing more; attempts that still run are left to the end of the process."""
         ...

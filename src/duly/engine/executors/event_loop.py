@@ -45,6 +45,9 @@ class EventLoopExecutor:
     def submit(self, attempts: Sequence[Attempt]) -> None:
         self._loop.call_soon_threadsafe(self._begin, attempts)
 
+    def submit_batch(self, attempts: Sequence[Attempt]) -> None:
+        raise NotImplementedError("a handler of batches is a plain function")
+
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._end)
         self._thread.join(timeout=1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
-from duly.engine.execute import Attempt
+from duly.engine.execute import Attempt, run_batch
 from duly.engine.executors.base import Ended, Enter
 from duly.engine.executors.pace import Pace
 from duly.policy.outcome import Outcome
@@ -27,6 +27,7 @@ class ThreadExecutor:
         ended: Ended,
         run: Callable[[Attempt], Outcome],
         monotonic: Callable[[], float],
+        name: str = "handler",
     ) -> None:
         self._slots = slots
         self._run_one = run
@@ -36,15 +37,13 @@ class ThreadExecutor:
         self._monotonic = monotonic
         self._pace = Pace(slots, monotonic())
         self._lock = threading.Lock()
-        self._work: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"duly-handler-{number}", daemon=True)
-            for number in range(slots)
-        ]
+        self._work: queue.SimpleQueue[Attempt | list[Attempt] | None] = queue.SimpleQueue()
+        self._name = name
+        self._threads: list[threading.Thread] = []
+        self._submitting = threading.Lock()
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        """Do nothing yet: each thread is started when there is something for it."""
 
     def room(self) -> int:
         with self._lock:
@@ -69,24 +68,51 @@ class ThreadExecutor:
     def submit(self, attempts: Sequence[Attempt]) -> None:
         for attempt in attempts:
             self._work.put(attempt)
+        self._add_threads()
+
+    def submit_batch(self, attempts: Sequence[Attempt]) -> None:
+        self._work.put(list(attempts))
+        self._add_threads()
+
+    def _add_threads(self) -> None:
+        if len(self._threads) < self._slots:
+            with self._submitting:
+                for _ in range(min(self._work.qsize(), self._slots - len(self._threads))):
+                    self._add_thread()
+
+    def _add_thread(self) -> None:
+        name = f"duly-{self._name}-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
         for _ in self._threads:
             self._work.put(None)
 
     def _run(self) -> None:
-        while (attempt := self._work.get()) is not None:
-            outcome = None
+        while (work := self._work.get()) is not None:
             began = self._monotonic()
-            if self._enter(attempt):
-                outcome = self._run_one(attempt)
-                close_connections()
+            outcomes = self._outcomes(work)
             with self._lock:
                 self._busy -= 1
-                if outcome is not None:
+                if any(outcome is not None for _, outcome in outcomes):
                     self._pace.ended(self._monotonic() - began)
-            self._ended(attempt, outcome)
+            for attempt, outcome in outcomes:
+                self._ended(attempt, outcome)
         connections.close_all()
+
+    def _outcomes(self, work: Attempt | list[Attempt]) -> list[tuple[Attempt, Outcome | None]]:
+        if isinstance(work, Attempt):
+            if not self._enter(work):
+                return [(work, None)]
+            outcome = self._run_one(work)
+            close_connections()
+            return [(work, outcome)]
+        entered = [attempt for attempt in work if self._enter(attempt)]
+        outcomes = dict(zip(entered, run_batch(entered), strict=True)) if entered else {}
+        close_connections()
+        return [(attempt, outcomes.get(attempt)) for attempt in work]
 
 
 def close_connections() -> None:

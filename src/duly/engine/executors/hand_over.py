@@ -1,0 +1,143 @@
+"""What others run: claims on their way to a broker, on a thread of its own for each target.
+
+A claim keeps its lease until its message is out. From then on the lease runs: whoever takes
+the message starts the attempt, and if nobody has by its end, it is handed over again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from django.db import connections
+
+from duly.store.rows import Claim
+from duly.store.statements import own_connections
+from duly.telemetry import emit
+
+LARGEST_BATCH = 200
+# What one engine holds for a target that is away; the rest is left unborn, for any engine.
+MOST_WAITING = 1000
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+
+
+class Publisher(Protocol):
+    """A way to a broker."""
+
+    def publish(self, claims: Sequence[Claim]) -> None:
+        """Send one message for each claim; raises whatever prevents that."""
+        ...
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        ...
+
+
+class HandOver:
+    """The claims that wait to be published to one target.
+
+    handed: is told of those whose messages are out.
+    """
+
+    def __init__(
+        self, name: str, publisher: Publisher, handed: Callable[[Sequence[Claim]], None]
+    ) -> None:
+        self.name = name
+        self._publisher = publisher
+        self._handed = handed
+        self._waiting: deque[Claim] = deque()
+        self._publishing: list[Claim] = []
+        self._changed = threading.Condition()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"duly-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._thread.start()
+
+    def room(self) -> int:
+        """Say how many more claims may wait."""
+        with self._changed:
+            return max(0, MOST_WAITING - len(self._waiting) - len(self._publishing))
+
+    def reserve(self, most: int) -> int:
+        """Say for how many of these there is room; no place is kept for them."""
+        return min(most, self.room())
+
+    def give_back(self, places: int) -> None:
+        """Nothing was kept."""
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Publish claims, as soon as that can be."""
+        with self._changed:
+            self._waiting.extend(claims)
+            self._changed.notify_all()
+
+    def held(self) -> list[tuple[UUID, int]]:
+        """Give (occurrence, attempt) of every claim that waits."""
+        with self._changed:
+            return [(claim.id, claim.attempt) for claim in (*self._waiting, *self._publishing)]
+
+    def drop(self, ids: set[UUID]) -> None:
+        """Forget claims that somebody else has taken."""
+        with self._changed:
+            kept = [claim for claim in self._waiting if claim.id not in ids]
+            if len(kept) < len(self._waiting):
+                self._waiting = deque(kept)
+
+    def stop(self, seconds: float) -> list[Claim]:
+        """Publish nothing more; gives the claims whose messages are not out."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        with self._changed:
+            # What hangs in a call to the broker may be out or not: its lease ends that.
+            return list(self._waiting)
+
+    def _run(self) -> None:
+        own_connections()
+        wait = FIRST_WAIT_SECONDS
+        try:
+            while batch := self._next():
+                try:
+                    self._publisher.publish(batch)
+                    wait = FIRST_WAIT_SECONDS
+                except Exception as error:
+                    emit("target.away", target=self.name, error=repr(error), wait_seconds=wait)
+                    self._back(batch, wait)
+                    wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+                    continue
+                with self._changed:
+                    self._publishing = []
+                self._tell(batch)
+        finally:
+            self._publisher.close()
+            connections.close_all()
+
+    def _next(self) -> list[Claim]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+            if self._is_stopping:
+                return []
+            count = min(len(self._waiting), LARGEST_BATCH)
+            self._publishing = [self._waiting.popleft() for _ in range(count)]
+            return list(self._publishing)
+
+    def _back(self, batch: Sequence[Claim], seconds: float) -> None:
+        """Keep what was not published, perhaps in part: a message too many changes nothing."""
+        with self._changed:
+            self._publishing = []
+            self._waiting.extendleft(reversed(batch))
+            self._changed.wait_for(lambda: self._is_stopping, seconds)
+
+    def _tell(self, batch: Sequence[Claim]) -> None:
+        try:
+            self._handed(batch)
+        except Exception as error:
+            # Their leases run as they are: they may be handed over once more.
+            emit("engine.faulted", part="hand-over", error=repr(error), wait_seconds=0)

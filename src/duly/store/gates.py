@@ -1,0 +1,347 @@
+"""Gates: who passes, who waits, and what their breakers learn; shared by all engines.
+
+The row of each gate is locked while it is passed, always in the order of their names, so
+that two engines never let in one too many, and never wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from duly.models import Gate as GateRow
+from duly.models import GateEntry, LedgerEntry, Occurrence
+from duly.policy.breaker import HELD_OPEN, BreakerState, BreakerStatus
+from duly.policy.gates import NO_ROOM, PASSES, Gate, Terms, Verdict, judge
+from duly.policy.handling import rank
+from duly.policy.states import OccurrenceStatus
+from duly.store import facts
+from duly.store.facts import THE_LEDGER
+from duly.store.rows import Claim
+from duly.store.statements import array, instants, quoted, rows_of, uuids
+from duly.store.turns import transaction_in_turn
+from duly.telemetry import emit
+
+WAITS = "waits: "
+_BREAKER = tuple(BreakerState.__dataclass_fields__)
+_COLUMNS = (*_BREAKER, "full_at", "updated_at")
+# An end lets in the next one, and one more for one that is not there any more.
+_WOKEN_FOR_EACH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An occurrence before its gates."""
+
+    claim: Claim
+    terms: Mapping[str, Terms]
+    """By the names of the gates."""
+    place: object
+    """What is to run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An occurrence that had passed its gates, and whose attempt is over."""
+
+    id: UUID
+    attempt: int
+    terms: Mapping[str, Terms]
+    succeeded: bool | None
+    """Whether its target answered as it should; None: that says nothing of the target."""
+
+
+def admit(
+    using: str,
+    requests: Sequence[Request],
+    rooms: Mapping[Any, int],
+    now: datetime,
+    draw: Callable[[], float],
+) -> list[Verdict]:
+    """Say of each occurrence, in this order, whether it may begin; who may not waits.
+
+    rooms: how many can begin at each place. No more are let in: what a breaker has let in it
+    cannot keep out any more.
+
+    What waits has given up its lease; its verdict says until when. An occurrence that is not
+    held any more is let through: whoever begins it is refused.
+    """
+    left = dict(rooms)
+    with transaction_in_turn(using):
+        gates = _locked(using, _terms_of(request.terms for request in requests), now)
+        # What an engine let in that has died since must not stand in its own way.
+        ids = [request.claim.id for request in requests]
+        _entries(using).filter(occurrence_id__in=ids).exclude(state=GateEntry.RESERVED).delete()
+        _count(using, gates)
+        reserved = _reserved(using, requests)
+        verdicts: list[Verdict] = []
+        for request in requests:
+            passed = [gates[name] for name in sorted(request.terms)]
+            if left[request.place] <= 0 and not any(gate.keeps_out(now) for gate in passed):
+                verdicts.append(NO_ROOM)
+                continue
+            due_at, tokens = request.claim.due_at, reserved[request.claim.id]
+            verdict = judge(passed, due_at=due_at, reserved=tokens, now=now, draw=draw)
+            left[request.place] -= verdict is PASSES
+            verdicts.append(verdict)
+        _save(using, gates.values(), now)
+        _enter(using, requests, verdicts, gates)
+        _put_aside(using, requests, verdicts, now)
+    return verdicts
+
+
+def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, bool]:
+    """Let go of what is over, tell the breakers, and wake those whose turn it is.
+
+    Says of each gate whether its breaker is open.
+    """
+    with transaction_in_turn(using):
+        terms = _terms_of(one.terms for one in passed)
+        gates = _locked(using, terms, now)
+        for attempt in {one.attempt for one in passed}:
+            # Its next attempt may have been let in already.
+            ids = [one.id for one in passed if one.attempt == attempt]
+            _entries(using).filter(occurrence_id__in=ids, attempt=attempt).delete()
+        ended: Counter[str] = Counter()
+        before = {name: gate.breaker for name, gate in gates.items()}
+        for name, gate in gates.items():
+            ours = [one for one in passed if name in one.terms]
+            ended[name] = len(ours)
+            results = [one.succeeded for one in ours if one.succeeded is not None]
+            if gate.terms.breaker is not None:
+                gate.breaker = gate.breaker.counted(gate.terms.breaker, results, now)
+        _count(using, gates)
+        _save(using, gates.values(), now)
+        for name, gate in gates.items():
+            _tell(using, gate, before[name], now)
+            _wake(using, gate, ended[name], now)
+    return {name: gate.breaker.status is BreakerStatus.OPEN for name, gate in gates.items()}
+
+
+def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> BreakerState:
+    """Open a breaker until it is closed by hand, or close it; gives its state."""
+    state = HELD_OPEN if opens else BreakerState()
+    with transaction_in_turn(using):
+        gate = _locked(using, {name: Terms()}, now)[name]
+        before, gate.breaker = gate.breaker, state
+        _save(using, [gate], now)
+        _tell(using, gate, before, now, actor)
+        if not opens:
+            # The first few: each that succeeds lets more of them in.
+            _wake(using, gate, 1, now)
+    return state
+
+
+def breakers(using: str) -> dict[str, BreakerState]:
+    """Give the state of every gate that has been passed."""
+    rows = GateRow.objects.using(using).exclude(name__startswith="key:").order_by("name")
+    return {row.name: _state(row) for row in rows}
+
+
+def _terms_of(all_terms: Iterable[Mapping[str, Terms]]) -> dict[str, Terms]:
+    found: dict[str, Terms] = {}
+    for terms in all_terms:
+        found.update(terms)
+    return found
+
+
+def _locked(using: str, terms: Mapping[str, Terms], now: datetime) -> dict[str, Gate]:
+    rows = GateRow.objects.using(using)
+    names = sorted(terms)
+    found: list[GateRow] = []
+    while len(found) < len(names):
+        # One that nobody waits at may be removed between both.
+        rows.bulk_create(
+            [GateRow(name=name, updated_at=now) for name in names], ignore_conflicts=True
+        )
+        found = list(rows.filter(name__in=names).select_for_update().order_by("name"))
+    return {row.name: Gate(row.name, terms[row.name], _state(row), row.full_at) for row in found}
+
+
+def _state(row: GateRow) -> BreakerState:
+    values = {name: getattr(row, name) for name in _BREAKER}
+    return BreakerState(**values | {"status": BreakerStatus(row.status)})
+
+
+def _save(using: str, gates: Iterable[Gate], now: datetime) -> None:
+    rows = [
+        GateRow(
+            name=gate.name,
+            full_at=gate.full_at,
+            updated_at=now,
+            **{name: getattr(gate.breaker, name) for name in _BREAKER},
+        )
+        for gate in gates
+    ]
+    GateRow.objects.using(using).bulk_update(rows, _COLUMNS)
+
+
+def _count(using: str, gates: Mapping[str, Gate]) -> None:
+    """Count what is under way at each gate that has a limit, and forget what is not any more."""
+    limited = [name for name, gate in gates.items() if gate.limit is not None]
+    if not limited:
+        return
+    entries = list(_entries(using).filter(gate__in=limited, state=GateEntry.UNDER_WAY))
+    live = {
+        id_: attempt + (status == OccurrenceStatus.QUEUED)
+        for id_, status, attempt in Occurrence.objects.using(using)
+        .filter(
+            id__in=[entry.occurrence_id for entry in entries],
+            status__in=[OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING],
+        )
+        .values_list("id", "status", "attempt")
+    }
+    over = [entry.pk for entry in entries if live.get(entry.occurrence_id) != entry.attempt]
+    if over:
+        _entries(using).filter(pk__in=over).delete()
+    counted = Counter(entry.gate for entry in entries if entry.pk not in set(over))
+    for name in limited:
+        gates[name].under_way = counted[name]
+
+
+def _reserved(using: str, requests: Sequence[Request]) -> dict[UUID, frozenset[str]]:
+    """Find at which gates these occurrences have taken their token before."""
+    ids = [
+        request.claim.id
+        for request in requests
+        if any(terms.limits.rate for terms in request.terms.values())
+    ]
+    found: defaultdict[UUID, frozenset[str]] = defaultdict(frozenset)
+    if ids:
+        entries = _entries(using).filter(occurrence_id__in=ids, state=GateEntry.RESERVED)
+        for id_, gate in entries.values_list("occurrence_id", "gate"):
+            found[id_] |= {gate}
+    return found
+
+
+def _enter(
+    using: str,
+    requests: Sequence[Request],
+    verdicts: Sequence[Verdict],
+    gates: Mapping[str, Gate],
+) -> None:
+    """Write down who is under way, who waits where, and who has its token."""
+    new: list[GateEntry] = []
+    for request, verdict in zip(requests, verdicts, strict=True):
+        claim = request.claim
+        state = GateEntry.RESERVED if verdict.is_reserved else GateEntry.WAITING
+        names = [verdict.gate] if verdict.until else []
+        if verdict is PASSES:
+            state = GateEntry.UNDER_WAY
+            names = [name for name in request.terms if gates[name].limit is not None]
+        new += [
+            GateEntry(
+                gate=name,
+                occurrence_id=claim.id,
+                attempt=claim.attempt + 1,
+                state=state,
+                rank=rank(claim.due_at, claim.handling),
+            )
+            for name in names
+        ]
+    # A token that has been taken is kept while its owner waits at another gate.
+    let_in = [
+        request.claim.id
+        for request, verdict in zip(requests, verdicts, strict=True)
+        if verdict is PASSES
+    ]
+    _entries(using).filter(occurrence_id__in=let_in, state=GateEntry.RESERVED).delete()
+    _entries(using).bulk_create(
+        new,
+        update_conflicts=True,
+        unique_fields=["occurrence_id", "gate"],
+        update_fields=["state", "attempt"],
+    )
+
+
+def _put_aside(
+    using: str, requests: Sequence[Request], verdicts: Sequence[Verdict], now: datetime
+) -> None:
+    waiting = {
+        request.claim.id: (request.claim, verdict)
+        for request, verdict in zip(requests, verdicts, strict=True)
+        if verdict.until
+    }
+    if not waiting:
+        return
+    if connections[using].vendor == "postgresql":
+        _defer(using, waiting.values(), now)
+        return
+    held = Occurrence.objects.using(using).filter(id__in=waiting, status=OccurrenceStatus.QUEUED)
+    rows = [
+        row
+        for row in held.select_for_update().order_by("id").defer("payload")
+        if row.attempt == waiting[row.id][0].attempt
+    ]
+    entries: list[LedgerEntry] = []
+    for row in rows:
+        verdict = waiting[row.id][1]
+        reason = _reason(verdict)
+        if row.reason != reason:
+            # Said once, however often it is looked at again.
+            data = {"reason": reason}
+            entries.append(facts.entry(facts.DEFERRED, now, row.event_id, row.id, data=data))
+        row.status, row.holder = OccurrenceStatus.PENDING, None
+        row.wake_at, row.reason = verdict.until, reason
+    Occurrence.objects.using(using).bulk_update(rows, ["status", "holder", "wake_at", "reason"])
+    LedgerEntry.objects.using(using).bulk_create(entries)
+
+
+def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) -> None:
+    claims, verdicts = zip(*waiting, strict=True)
+    parameters = {
+        "now": now,
+        "ids": uuids(claim.id for claim in claims),
+        "due_ats": instants(claim.due_at for claim in claims),
+        "attempts": array(str(claim.attempt) for claim in claims),
+        "wake_ats": instants(verdict.until for verdict in verdicts),
+        "reasons": array(quoted(_reason(verdict)) for verdict in verdicts),
+    }
+    rows_of(using, "defer", parameters)
+
+
+def _reason(verdict: Verdict) -> str:
+    return f"{WAITS}{verdict.gate}: {verdict.reason}"
+
+
+def _tell(
+    using: str, gate: Gate, before: BreakerState, now: datetime, actor: str = facts.ENGINE
+) -> None:
+    """Tell the ledger that a breaker opened, or closed."""
+    after = gate.breaker.status
+    if after is before.status or after is BreakerStatus.HALF_OPEN:
+        return
+    fact = facts.BREAKER_OPENED if after is BreakerStatus.OPEN else facts.BREAKER_CLOSED
+    probe_at = gate.breaker.probe_at
+    data = {"gate": gate.name, "probe_at": probe_at.isoformat() if probe_at else None}
+    entry = facts.entry(fact, now, THE_LEDGER, actor=actor, data=data)
+    LedgerEntry.objects.using(using).bulk_create([entry])
+    emit("breaker.moved", gate=gate.name, status=after.value)
+
+
+def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
+    """Wake those that have waited longest, as many as there may be room for."""
+    most = _WOKEN_FOR_EACH * ended if gate.free is None else min(gate.free, _WOKEN_FOR_EACH * ended)
+    waiting = _entries(using).filter(gate=gate.name, state=GateEntry.WAITING).order_by("rank")
+    turn = list(waiting.values_list("pk", "occurrence_id")[:most]) if most else []
+    if turn:
+        _entries(using).filter(pk__in=[pk for pk, _ in turn]).delete()
+        Occurrence.objects.using(using).filter(
+            id__in=[id_ for _, id_ in turn],
+            status=OccurrenceStatus.PENDING,
+            reason__startswith=WAITS,
+        ).update(wake_at=now)
+    if gate.name.startswith("key:") and not _entries(using).filter(gate=gate.name).exists():
+        # There may be one for each entity.
+        GateRow.objects.using(using).filter(name=gate.name).delete()
+
+
+def _entries(using: str) -> QuerySet[GateEntry, GateEntry]:
+    return GateEntry.objects.using(using).all()

@@ -1,0 +1,179 @@
+"""Limits, rates and breakers, as running engines keep them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import duly
+from duly import At, Breaker, Concurrency, Limits, Retry
+from duly.models import Gate, GateEntry, LedgerEntry, Occurrence
+from tests.engine.conftest import Signals
+
+Start = Callable[..., Any]
+Handle = Callable[..., None]
+
+
+def due(seconds: float = 0.0) -> At:
+    return At.instant(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+class Crowd:
+    """A handler that notes how many of it run at once."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.most: Counter[str] = Counter()
+        self.ran: list[duly.Occurrence] = []
+        self._now: Counter[str] = Counter()
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    def __call__(self, occurrence: duly.Occurrence) -> None:
+        with self._lock:
+            self._now[occurrence.entity_id] += 1
+            self._now["all"] += 1
+            self.most |= self._now
+        time.sleep(self._seconds)
+        with self._lock:
+            self._now[occurrence.entity_id] -= 1
+            self._now["all"] -= 1
+            self.ran.append(occurrence)
+
+
+def test_no_more_run_at_once_than_the_limit_says_over_all_engines(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    crowd = Crowd()
+    handle("charge", crowd, limits=Limits(in_flight=3))
+    duly.schedule_events([duly.NewEvent("charge", due()) for _ in range(60)])
+    start_engine()
+    start_engine()
+
+    signals.wait("occurrences.recorded", 60)
+
+    assert 1 < crowd.most["all"] <= 3
+    assert {occurrence.attempt for occurrence in crowd.ran} == {1}
+
+
+def test_of_one_entity_one_runs_at_a_time_and_others_beside_it(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    crowd = Crowd()
+    handle("sync", crowd, concurrency=Concurrency(per="entity"))
+    duly.schedule_events(
+        [duly.NewEvent("sync", due(), entity=("patient", n % 4)) for n in range(24)]
+    )
+    start_engine()
+
+    signals.wait("occurrences.recorded", 24)
+
+    assert {crowd.most[str(n)] for n in range(4)} == {1}
+    assert crowd.most["all"] > 1
+
+
+def test_gates_of_entities_leave_no_rows_behind(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    handle("sync", lambda occurrence: None, concurrency=Concurrency(per="entity"))
+    duly.schedule_events([duly.NewEvent("sync", due(), entity=("patient", n)) for n in range(5)])
+    engine = start_engine()
+    signals.wait("occurrences.recorded", 5)
+    engine.stop()
+
+    assert Gate.objects.using(using).count() == 0
+    assert GateEntry.objects.using(using).count() == 0
+
+
+def test_a_rate_lets_them_begin_one_after_the_other(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    began: list[float] = []
+    handle("mail", lambda o: began.append(time.monotonic()), limits=Limits(rate="5/s"))
+    duly.schedule_events([duly.NewEvent("mail", due()) for _ in range(12)])
+    start_engine()
+
+    signals.wait("occurrences.recorded", 12)
+
+    # Five at once, and then one every fifth of a second.
+    assert sorted(began)[-1] - sorted(began)[0] >= 1.3
+
+
+def test_while_a_breaker_is_open_no_attempt_is_spent_and_all_run_after(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    is_down = threading.Event()
+    is_down.set()
+    failed: list[int] = []
+
+    def call(occurrence: duly.Occurrence) -> None:
+        if is_down.is_set():
+            time.sleep(0.02)
+            failed.append(occurrence.attempt)
+            raise ConnectionError("down")
+
+    breaker = Breaker(failures=3, open_for=timedelta(seconds=0.5))
+    retry = Retry(attempts=50, base=timedelta(milliseconds=10), cap=timedelta(milliseconds=10))
+    handle("call", call, breaker=breaker, retry=retry)
+    duly.schedule_events([duly.NewEvent("call", due(0.3 + n / 500)) for n in range(100)])
+    start_engine(concurrency=2)
+    signals.wait("occurrences.deferred", 60)
+    spent = len(failed)
+    is_down.clear()
+
+    over = Occurrence.objects.using(using).filter(status="succeeded")
+    wait_until(lambda: over.count() == 100)
+
+    assert spent <= 10
+    deferred = LedgerEntry.objects.using(using).filter(fact="deferred")
+    assert "breaker open" in deferred.values_list("data__reason", flat=True)[0]
+
+
+def test_a_breaker_that_is_held_open_lets_nobody_in_until_it_is_closed_by_hand(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    handle("call", lambda occurrence: None, breaker=Breaker())
+    duly.open_breaker("type:call")
+    duly.schedule_events([duly.NewEvent("call", due()) for _ in range(20)])
+    start_engine()
+    signals.wait("occurrences.deferred", 20)
+    assert signals.counts["occurrences.recorded"] == 0
+
+    duly.close_breaker("type:call")
+
+    signals.wait("occurrences.recorded", 20)
+    assert duly.breakers()["type:call"].status == "closed"
+
+
+@pytest.mark.only_postgres
+def test_a_flooded_service_delays_nobody_else(
+    start_engine: Start, handle: Handle, signals: Signals, settings: Any, using: str
+) -> None:
+    settings.DULY = {**settings.DULY, "SERVICES": {"flooded": {"in_flight": 1}}}
+    others: list[float] = []
+    handle("slow", lambda occurrence: time.sleep(0.05))
+    handle("quick", lambda o: others.append((datetime.now(UTC) - o.due_at).total_seconds()))
+    start = datetime.now(UTC) + timedelta(seconds=1)
+    flood = [duly.NewEvent("slow", At.instant(start), service="flooded") for _ in range(1500)]
+    quick = [
+        duly.NewEvent("quick", At.instant(start + timedelta(milliseconds=20 * n)))
+        for n in range(100)
+    ]
+    duly.schedule_events(flood + quick)
+    start_engine()
+
+    wait_until(lambda: len(others) == 100)
+
+    assert sorted(others)[94] < 0.5
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.01)
