@@ -58,3 +58,7 @@ class EventNotFound(DulyError, LookupError):
 
 class EventConflict(DulyError, ValueError):
     """The event exists already, or is not in a state that allows the change."""
+
+
+class BrokerUnavailable(DulyError, ConnectionError):
+    """A message broker did not take a message in time."""

@@ -11,6 +11,7 @@
 | occurrences.claimed | count | waking occurrences were handed out again |
 | occurrences.started | count, refused | attempts began; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
+| messages.ignored | occurrence_id, attempt | a message came that nothing waits for |
 | occurrences.skipped | count, reason | occurrences were ended that are not to begin any more |
 | occurrences.recorded | count, fenced | outcomes were written; the fenced came too late |
 | occurrences.rescued | count | attempts whose lease ran out were taken back |

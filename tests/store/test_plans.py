@@ -96,7 +96,7 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
     assert read == []
 
 
-@pytest.mark.parametrize("name", ["start", "extend", "finish"])
+@pytest.mark.parametrize("name", ["start", "extend", "finish", "take"])
 def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
     full_tables: str, name: str
 ) -> None:
@@ -115,7 +115,8 @@ def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
         "facts": ["succeeded"] * 500,
         "datas": [None] * 500,
     }
-    parameters = lists | {"now": NOW, "lease_until": LEASE + NOW, "holder": HOLDER}
+    one = {"id": ids[0], "attempt": 1, "event_types": ["reminder"]}
+    parameters = lists | one | {"now": NOW, "lease_until": LEASE + NOW, "holder": HOLDER}
 
     nodes = _plan(full_tables, name, parameters)
 

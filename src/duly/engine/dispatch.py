@@ -19,7 +19,6 @@ from duly.engine.executors.base import Executor
 from duly.engine.executors.slots import Slots
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
-from duly.policy.handling import Handling, retry_of
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim
@@ -159,7 +158,7 @@ class Dispatcher:
         """Run claims whose attempts were started at `began`, in reserved places; gives how many."""
         by_executor: dict[Executor, list[Attempt]] = {}
         for claim in claims:
-            attempt = self._attempt(claim, began)
+            attempt = Attempt.of(claim, began, self._options.lease)
             by_executor.setdefault(self._executor(attempt.registration), []).append(attempt)
         for executor, attempts in by_executor.items():
             self._leases.add(attempts)
@@ -284,24 +283,16 @@ class Dispatcher:
         now = self._clock.now(self._store.using)
         for claim in strangers:
             reason = f"{NO_HANDLER} for {claim.event_type!r}"
-            wake_at = _parked_until(claim.due_at, now)
+            wake_at = parked_until(claim.due_at, now)
             self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
         self.drop({claim.id for claim in strangers})
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
-    def _attempt(self, claim: Claim, began: Reading) -> Attempt:
-        registration = registry.require(claim.event_type)
-        retry, timeout = registration.retry, registration.timeout
-        if claim.handling:
-            retry = retry_of(claim.handling, retry)
-            timeout = Handling.from_json(claim.handling).timeout or timeout
-        kept_until = began.arrived + self._options.lease.total_seconds()
-        return Attempt(claim, registration, claim.attempt + 1, retry, timeout, began, kept_until)
-
     def _executor(self, registration: registry.Registration) -> Executor:
         return self._asynchronous if registration.is_async else self._plain
 
 
-def _parked_until(due_at: datetime, now: datetime) -> datetime:
+def parked_until(due_at: datetime, now: datetime) -> datetime:
+    """Say when to look again at what nobody here can run."""
     return now + max(SHORTEST_PARK, min((now - due_at) / 2, LONGEST_PARK))

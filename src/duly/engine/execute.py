@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from duly import payloads
+from duly import payloads, registry
 from duly.civil import zones
 from duly.clock import Clock, Reading
+from duly.policy.handling import Handling, retry_of
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -56,6 +57,19 @@ class Attempt:
     ends_at: datetime = _NEVER
     """The same on the database's clock, for the handler to know."""
     is_asked_to_stop: bool = False
+    time_limits: tuple[type[BaseException], ...] = ()
+    """What is raised into the handler by whoever runs it, when its time is up."""
+
+    @classmethod
+    def of(cls, claim: Claim, began: Reading, lease: timedelta) -> Attempt:
+        """Build the attempt that begins with a claim. Raises UnknownEventType."""
+        registration = registry.require(claim.event_type)
+        retry, timeout = registration.retry, registration.timeout
+        if claim.handling:
+            retry = retry_of(claim.handling, retry)
+            timeout = Handling.from_json(claim.handling).timeout or timeout
+        kept_until = began.arrived + lease.total_seconds()
+        return cls(claim, registration, claim.attempt + 1, retry, timeout, began, kept_until)
 
     @property
     def has_entered(self) -> bool:
@@ -102,7 +116,7 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
             return _run_atomic(attempt, store, clock)
         attempt.registration.function(occurrence_of(attempt))
     except BaseException as error:
-        return raised(error, attempt.retry)
+        return raised(error, attempt)
     return Succeeded()
 
 
@@ -140,16 +154,18 @@ async def run_async(attempt: Attempt) -> Outcome:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        return TimedOut(timeout) if limit.expired() else raised(error, attempt.retry)
+        return TimedOut(timeout) if limit.expired() else raised(error, attempt)
     return Succeeded()
 
 
-def raised(error: BaseException, retry: Retry) -> Outcome:
+def raised(error: BaseException, attempt: Attempt) -> Outcome:
     """Say what an exception makes of its attempt."""
+    if isinstance(error, attempt.time_limits):
+        return TimedOut(attempt.timeout)
     if isinstance(error, Snooze):
         return Snoozed(_storable(str(error)), error.after, error.until)
     after = error.after if isinstance(error, Retry) else None
-    return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
+    return Failed(error_text(error), is_final=attempt.retry.gives_up_on(error), after=after)
 
 
 def occurrence_of(attempt: Attempt) -> Occurrence:

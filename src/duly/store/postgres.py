@@ -35,8 +35,8 @@ from duly.store.rows import (
 )
 from duly.store.statements import array, instants, quoted, rows_of, uuids
 
-# In the order of claim_waking.sql.
-_WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
+# In the order of claim_waking.sql and take.sql.
+_CLAIM_COLUMNS = tuple(field.name for field in fields(Claim))
 
 
 class PostgresStore(PortableStore):
@@ -105,7 +105,7 @@ class PostgresStore(PortableStore):
                 "holder": holder,
             },
         )
-        return [_waking_claim(row) for row in rows]
+        return [_read_claim(row) for row in rows]
 
     def start(
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
@@ -116,6 +116,21 @@ class PostgresStore(PortableStore):
                     self._those_that_may_begin(claims, now), now, lease_until, holder
                 )
         return self._begin(claims, now, lease_until, holder)
+
+    def take(  # noqa: PLR0913 - the terms of one attempt
+        self,
+        id_: UUID,
+        attempt: int,
+        *,
+        event_types: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        holder: UUID,
+    ) -> Claim | None:
+        terms = {"now": now, "lease_until": lease_until, "holder": holder}
+        asked = {"id": id_, "attempt": attempt, "event_types": array(map(quoted, event_types))}
+        rows = self._rows("take", asked | terms)
+        return _read_claim(rows[0]) if rows else None
 
     def _begin(
         self, claims: Sequence[Claim], now: datetime, lease_until: datetime, holder: UUID
@@ -226,8 +241,8 @@ def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
     )
 
 
-def _waking_claim(row: tuple[Any, ...]) -> Claim:
-    columns = dict(zip(_WAKING_COLUMNS, row, strict=True))
+def _read_claim(row: tuple[Any, ...]) -> Claim:
+    columns = dict(zip(_CLAIM_COLUMNS, row, strict=True))
     read = {
         "wall_time": datetime.fromisoformat(columns["wall_time"]),
         "handling": _read(columns["handling"]),

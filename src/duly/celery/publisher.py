@@ -1,0 +1,173 @@
+"""Publish: occurrences become messages for Celery's workers.
+
+A message names an occurrence and an attempt, and nothing else: it carries no payload and no
+authority. It is never given an ETA or a countdown: waiting is the database's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import Celery, current_app
+from kombu import Connection, Producer
+
+from duly import clock, registry
+from duly.celery.tasks import NAME
+from duly.conf import config
+from duly.errors import BrokerUnavailable
+from duly.policy.handling import Handling
+from duly.store.rows import Claim
+
+# The lease ends an attempt whose time is up, as everywhere; these free its process afterwards.
+SOFT_MARGIN = timedelta(seconds=1)
+HARD_MARGIN = timedelta(seconds=6)
+# A broker that takes longer than this is down: what it should have taken waits.
+PUBLISH_SECONDS = 5.0
+_CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
+    "amqp": {"confirm_publish": True, "read_timeout": PUBLISH_SECONDS},
+    "redis": {"socket_timeout": PUBLISH_SECONDS, "socket_connect_timeout": PUBLISH_SECONDS},
+}
+
+HeadersOf = Callable[[Claim], Mapping[str, str]]
+
+
+def no_headers(claim: Claim) -> Mapping[str, str]:
+    """Add nothing to a message."""
+    return {}
+
+
+class CeleryPublisher:
+    """Publishes `duly.process_event` to one queue of a Celery app.
+
+    queue: the name of the queue that the service's workers consume.
+    app: None is the project's current app.
+    priority: as the broker has it, 0 to 9; None is its default.
+    headers_of: gives headers to add to a message, such as `traceparent`.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        *,
+        app: Celery | None = None,
+        priority: int | None = None,
+        headers_of: HeadersOf = no_headers,
+    ) -> None:
+        self._queue = queue
+        self._app = app
+        self._properties = {} if priority is None else {"priority": priority}
+        self._headers_of = headers_of
+        self._origin = f"duly@{os.uname().nodename}"
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._pid = 0
+        self._is_declared = False
+
+    def publish(self, claims: Sequence[Claim]) -> None:
+        """Publish a message for the next attempt of each claim; confirmed, where the broker can.
+
+        Raises BrokerUnavailable where the broker does not take them all within some seconds;
+        those that it did take are no harm.
+        """
+        if not claims:
+            return
+        now = clock.now(config().database)
+        with self._lock:
+            try:
+                self._publish(claims, self._open(), now)
+            except Exception as error:
+                self._close()
+                raise BrokerUnavailable(
+                    f"queue {self._queue!r} took not all of {len(claims)} messages: {error!r}"
+                ) from error
+
+    def close(self) -> None:
+        """Close the connection to the broker; the next publish opens another."""
+        with self._lock:
+            self._close()
+
+    def _publish(self, claims: Sequence[Claim], producer: Producer, now: datetime) -> None:
+        app = self._celery()
+        create, send = app.amqp.create_task_message, app.amqp.send_task_message
+        for claim in claims:
+            attempt = claim.attempt + 1
+            arguments = (str(claim.id), attempt)
+            message = create(
+                f"{claim.id}:{attempt}",
+                NAME,
+                arguments,
+                ignore_result=True,
+                argsrepr=repr(arguments),
+                kwargsrepr="{}",
+                origin=self._origin,
+                **_limits(claim),
+            )
+            send(
+                producer,
+                NAME,
+                message,
+                queue=self._queue,
+                # Once for a connection: the queue is looked for and declared.
+                declare=[] if self._is_declared else None,
+                headers=self._headers_of(claim),
+                serializer="json",
+                retry=False,
+                timeout=PUBLISH_SECONDS,
+                confirm_timeout=PUBLISH_SECONDS,
+                **self._properties,
+                **_expiration(claim, now),
+            )
+            self._is_declared = True
+
+    def _celery(self) -> Celery:
+        if self._app is None:
+            self._app = current_app._get_current_object()
+        return self._app
+
+    def _open(self) -> Producer:
+        if self._producer is not None and self._pid == os.getpid():
+            return self._producer
+        connection: Connection = self._celery().connection_for_write()
+        options = _CONNECTION_OPTIONS.get(connection.transport.driver_type, {})
+        connection.transport_options = options | connection.transport_options
+        if "confirm_publish" in options:
+            connection.transport_options["confirm_publish"] = True
+        # Each of its hosts is tried once; left to itself it would try for ever.
+        connection.ensure_connection(max_retries=len(connection.alt or "1") - 1, interval_start=0)
+        self._producer = self._celery().amqp.Producer(connection, auto_declare=False)
+        self._pid = os.getpid()
+        self._is_declared = False
+        return self._producer
+
+    def _close(self) -> None:
+        producer, self._producer = self._producer, None
+        # A connection that came with a fork is the parent's to close.
+        if producer is not None and self._pid == os.getpid():
+            producer.connection.collect()
+
+
+def _limits(claim: Claim) -> dict[str, float]:
+    """Give the time limits of an attempt; none where its handler is not known here."""
+    handling = Handling.from_json(claim.handling) if claim.handling else None
+    registration = registry.find(claim.event_type)
+    timeout = handling.timeout if handling else None
+    if timeout is None and registration is not None:
+        timeout = registration.timeout
+    if timeout is None:
+        return {}
+    return {
+        "soft_time_limit": (timeout + SOFT_MARGIN).total_seconds(),
+        "time_limit": (timeout + HARD_MARGIN).total_seconds(),
+    }
+
+
+def _expiration(claim: Claim, now: datetime) -> dict[str, float]:
+    # Counted by the broker from now on: Celery's own `expires` goes by the clock of the worker's
+    # host. What is dropped is skipped by whoever it is handed out to next.
+    if claim.expires_at is None:
+        return {}
+    return {"expiration": max(1.0, (claim.expires_at - now).total_seconds())}

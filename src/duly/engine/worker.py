@@ -1,0 +1,229 @@
+"""Worker: an attempt that a message names is taken, run and written, in whichever process gets it.
+
+The code path is the local executors': the same attempt, leases, outcomes and fences.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import Error, connections
+
+from duly import clock as clocks
+from duly import registry
+from duly.clock import Reading
+from duly.conf import Config, config
+from duly.engine.desk import Desk
+from duly.engine.dispatch import EXPIRED, parked_until
+from duly.engine.execute import Attempt, raised, run
+from duly.engine.executors.event_loop import EventLoopExecutor
+from duly.engine.executors.threads import close_connections
+from duly.engine.leases import Leases
+from duly.engine.options import EngineOptions
+from duly.policy.outcome import Committed, Outcome
+from duly.store import facts
+from duly.store.backends import notice_silence, open_store
+from duly.store.portable import NO_HANDLER
+from duly.store.rows import Claim
+from duly.telemetry import emit
+
+NO_OP = "no-op"
+WAITS = "waits for another"
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 2.0
+# A pool of threads needs more than one while the database is a millisecond away; a process
+# that runs one task at a time opens one.
+DESKS = 4
+STOP_SECONDS = 5.0
+
+_T = TypeVar("_T")
+Errors = tuple[type[BaseException], ...]
+
+
+class Worker:
+    """Runs attempts that are handed over as messages, any number at once.
+
+    What it asks of the store runs on threads of its own, whose connections nobody else closes:
+    Celery closes those of the thread that a task runs on, before and after each.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._clock = clocks.current()
+        self._store = open_store(options.using)
+        notice_silence(options.using)
+        self._desk = Desk(DESKS)
+        self._writing: dict[Attempt, Future[str]] = {}
+        self._event_loop: EventLoopExecutor | None = None
+        self._awaited: dict[Attempt, Future[Outcome | None]] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._leases = Leases(
+            self._store, self._clock, options, held=list, lost=lambda ids: None, ended=self._ended
+        )
+        self._leases.start()
+
+    def process(self, occurrence_id: UUID, attempt: int, time_limits: Errors = ()) -> str:
+        """Run attempt number `attempt` of an occurrence, if it still waits for that one.
+
+        A message that comes twice, or late, does nothing. What came of it is written before
+        this returns; while the database is away that is tried for as long as the lease lives.
+
+        time_limits: what the caller raises into a handler whose time is up.
+        Gives one word: the ledger's for what came of it, or "no-op".
+        Raises django.db.Error where the database stayed away: the occurrence is handed out
+        again when its lease runs out.
+        """
+        taken = self._desk.ask(partial(self._take, occurrence_id, attempt)).result()
+        if isinstance(taken, str):
+            return taken
+        taken.time_limits = time_limits
+        self._leases.add([taken])
+        try:
+            outcome = self._run(taken)
+        except BaseException as error:
+            # Between the steps of this process, a time limit may be raised anywhere.
+            outcome = raised(error, taken)
+        if outcome is not None:
+            self._leases.end(taken, outcome)
+        return self._writing.pop(taken).result()
+
+    def stop(self) -> None:
+        """Let go of threads and connections; what runs is left to the end of the process."""
+        self._stopping.set()
+        self._leases.stop()
+        self._desk.stop(STOP_SECONDS)
+        if self._event_loop is not None:
+            self._event_loop.stop()
+
+    def _take(self, id_: UUID, number: int) -> Attempt | str:
+        until = self._clock.monotonic() + self._options.lease.total_seconds()
+        return self._insist(lambda: self._try_to_take(id_, number), until, "take")
+
+    def _try_to_take(self, id_: UUID, number: int) -> Attempt | str:
+        began = Reading(self._clock.now(self._store.using), self._clock.monotonic())
+        claim = self._store.take(
+            id_, number, event_types=registry.known_types(), **self._terms(began.at)
+        )
+        if claim is None:
+            claim = self._store.find_queued(id_, number)
+            if claim is None:
+                emit("messages.ignored", occurrence_id=id_, attempt=number)
+                return NO_OP
+            if word := self._hindered(claim, began.at):
+                return word
+        emit("occurrences.started", count=1, refused=0)
+        return Attempt.of(claim, began, self._options.lease)
+
+    def _hindered(self, claim: Claim, now: datetime) -> str:
+        """Say why an attempt does not begin, and do what follows; empty where it has begun."""
+        if registry.find(claim.event_type) is None:
+            reason = f"{NO_HANDLER} for {claim.event_type!r}"
+            wake_at = parked_until(claim.due_at, now)
+            self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
+            emit("occurrences.parked", count=1, event_types=[claim.event_type])
+            return facts.PARKED
+        if claim.expires_at and claim.expires_at < now:
+            skipped = self._store.skip([claim], now=now, reason=EXPIRED)
+            emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
+            return facts.SKIPPED
+        return "" if self._store.start([claim], **self._terms(now)) else WAITS
+
+    def _terms(self, now: datetime) -> dict[str, Any]:
+        lease_until = now + self._options.lease
+        return {"now": now, "lease_until": lease_until, "holder": self._options.holder}
+
+    def _run(self, attempt: Attempt) -> Outcome | None:
+        """Run a handler to its end; None where it was not to begin any more."""
+        if attempt.registration.is_async:
+            done = self._awaited[attempt] = Future()
+            self._loop().submit([attempt])
+            return done.result()
+        if not self._leases.enter(attempt):
+            return None
+        try:
+            return run(attempt, self._store, self._clock)
+        finally:
+            close_connections()
+
+    def _loop(self) -> EventLoopExecutor:
+        """Give the one event loop of this process; under gevent there cannot be two."""
+        with self._lock:
+            if self._event_loop is None:
+                # How many run at once is for the caller's pool to say.
+                self._event_loop = EventLoopExecutor(
+                    sys.maxsize, self._leases.enter, self._async_ended
+                )
+                self._event_loop.start()
+            self._event_loop.reserve(1)
+            return self._event_loop
+
+    def _async_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        self._awaited.pop(attempt).set_result(outcome)
+
+    def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        # The last one counts: what was timed out here may come to an end of its own.
+        self._writing[attempt] = self._desk.ask(partial(self._write, attempt, outcome))
+
+    def _write(self, attempt: Attempt, outcome: Outcome) -> str:
+        if isinstance(outcome, Committed):
+            emit("occurrences.recorded", count=1, fenced=0)
+            return "succeeded"
+
+        def write() -> str:
+            now = self._clock.now(self._store.using)
+            result = attempt.result(outcome, now)
+            written = self._store.finish([result], now=now)
+            emit("occurrences.recorded", count=len(written), fenced=1 - len(written))
+            return result.decision.fact if written else facts.FENCED
+
+        return self._insist(write, attempt.kept_until, "record")
+
+    def _insist(self, call: Callable[[], _T], until: float, part: str) -> _T:
+        """Call it until the database answers, or it is `until` on the monotonic clock."""
+        wait = FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return call()
+            except Error as error:
+                connections[self._store.using].close()
+                if self._clock.monotonic() + wait > until or self._stopping.is_set():
+                    raise
+                emit("engine.faulted", part=part, error=repr(error), wait_seconds=wait)
+                self._stopping.wait(wait)
+                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+_workers: dict[Config, Worker] = {}
+_lock = threading.Lock()
+
+
+def current() -> Worker:
+    """Give this process its worker, made when it is first asked for."""
+    settings = config()
+    worker = _workers.get(settings)
+    if worker is None:
+        with _lock:
+            worker = _workers.get(settings)
+            if worker is None:
+                worker = _workers[settings] = Worker(EngineOptions.of(settings))
+    return worker
+
+
+def _forget() -> None:
+    """Begin anew after a fork: threads and connections stay with the parent."""
+    global _lock
+    _workers.clear()
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

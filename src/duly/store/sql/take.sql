@@ -1,0 +1,27 @@
+-- Begins one attempt of an occurrence that is queued for it, where nothing stands in its way:
+-- its handler is known, it is not too late, and it may overlap with others of its event.
+-- Index: primary key, of each partition where there are some: a message names no due instant.
+-- Locks: the row.
+WITH held AS (
+    SELECT id, due_at
+    FROM duly_occurrence
+    WHERE id = %(id)s AND status = 'queued' AND attempt = %(attempt)s - 1
+      AND event_type = ANY(%(event_types)s::text[])
+      AND (expires_at IS NULL OR expires_at >= %(now)s)
+      AND coalesce(handling ->> 'overlap', 'allow_all') = 'allow_all'
+    FOR UPDATE
+), began AS (
+    UPDATE duly_occurrence o
+    SET status = 'running', attempt = o.attempt + 1, wake_at = %(lease_until)s,
+        holder = %(holder)s, started_at = %(now)s, reason = ''
+    FROM held h
+    WHERE o.id = h.id AND o.due_at = h.due_at
+    RETURNING o.*
+), told AS (
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor)
+    SELECT %(now)s, event_id, id, 'started', attempt, 'engine' FROM began
+)
+SELECT c.id, c.event_id, c.event_type, c.service, e.key, e.entity_type, e.entity_id, c.payload,
+       c.due_at, c.wall_time, c.zone, e.user_timezone, e.resource_timezone, c.attempt - 1,
+       c.forgiven, c.handling::text, c.expires_at, c.due_at
+FROM began c JOIN duly_scheduledevent e ON e.id = c.event_id
