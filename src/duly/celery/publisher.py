@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +79,9 @@ class CeleryPublisher:
         now = clock.now(config().database)
         with self._lock:
             try:
-                self._publish(claims, self._open(), now)
+                producer = self._open()
+                with _batch(producer):
+                    self._publish(claims, producer, now)
             except Exception as error:
                 self._close()
                 raise BrokerUnavailable(
@@ -148,6 +151,15 @@ class CeleryPublisher:
         # A connection that came with a fork is the parent's to close.
         if producer is not None and self._pid == os.getpid():
             producer.connection.collect()
+
+
+def _batch(producer: Producer) -> AbstractContextManager[object]:
+    """Send many in one round trip, where the transport can."""
+    # kombu 5.7 can on Redis; before, there is no such thing.
+    if getattr(producer, "supports_batch_publish", False):
+        batch: AbstractContextManager[object] = producer.batch()
+        return batch
+    return nullcontext()
 
 
 def _limits(claim: Claim) -> dict[str, float]:

@@ -11,22 +11,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import Error, connections
+from django.db import Error
 
 from duly import clock as clocks
 from duly import registry
 from duly.clock import Reading
 from duly.conf import Config, config
-from duly.engine.desk import Desk
 from duly.engine.dispatch import EXPIRED, parked_until
 from duly.engine.execute import Attempt, raised, run
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import close_connections
 from duly.engine.leases import Leases
+from duly.engine.lender import Lender
 from duly.engine.options import EngineOptions
 from duly.policy.outcome import Committed, Outcome
 from duly.store import facts
@@ -37,31 +36,23 @@ from duly.telemetry import emit
 
 NO_OP = "no-op"
 WAITS = "waits for another"
+ENDED = "ended by its lease"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
-# A pool of threads needs more than one while the database is a millisecond away; a process
-# that runs one task at a time opens one.
-DESKS = 4
-STOP_SECONDS = 5.0
 
 _T = TypeVar("_T")
 Errors = tuple[type[BaseException], ...]
 
 
 class Worker:
-    """Runs attempts that are handed over as messages, any number at once.
-
-    What it asks of the store runs on threads of its own, whose connections nobody else closes:
-    Celery closes those of the thread that a task runs on, before and after each.
-    """
+    """Runs attempts that are handed over as messages, any number at once."""
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._clock = clocks.current()
         self._store = open_store(options.using)
         notice_silence(options.using)
-        self._desk = Desk(DESKS)
-        self._writing: dict[Attempt, Future[str]] = {}
+        self._lender = Lender(options.using)
         self._event_loop: EventLoopExecutor | None = None
         self._awaited: dict[Attempt, Future[Outcome | None]] = {}
         self._lock = threading.Lock()
@@ -82,7 +73,7 @@ class Worker:
         Raises django.db.Error where the database stayed away: the occurrence is handed out
         again when its lease runs out.
         """
-        taken = self._desk.ask(partial(self._take, occurrence_id, attempt)).result()
+        taken = self._take(occurrence_id, attempt)
         if isinstance(taken, str):
             return taken
         taken.time_limits = time_limits
@@ -92,15 +83,15 @@ class Worker:
         except BaseException as error:
             # Between the steps of this process, a time limit may be raised anywhere.
             outcome = raised(error, taken)
-        if outcome is not None:
-            self._leases.end(taken, outcome)
-        return self._writing.pop(taken).result()
+        if outcome is None or not self._leases.let_go(taken, outcome):
+            return ENDED
+        return self._write(taken, outcome)
 
     def stop(self) -> None:
         """Let go of threads and connections; what runs is left to the end of the process."""
         self._stopping.set()
         self._leases.stop()
-        self._desk.stop(STOP_SECONDS)
+        self._lender.close()
         if self._event_loop is not None:
             self._event_loop.stop()
 
@@ -170,8 +161,9 @@ class Worker:
         self._awaited.pop(attempt).set_result(outcome)
 
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
-        # The last one counts: what was timed out here may come to an end of its own.
-        self._writing[attempt] = self._desk.ask(partial(self._write, attempt, outcome))
+        """Write the end of an attempt that its lease has ended, while its handler runs on."""
+        writer = threading.Thread(target=self._write, args=(attempt, outcome), daemon=True)
+        writer.start()
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> str:
         if isinstance(outcome, Committed):
@@ -191,15 +183,16 @@ class Worker:
         """Call it until the database answers, or it is `until` on the monotonic clock."""
         wait = FIRST_WAIT_SECONDS
         while True:
-            try:
-                return call()
-            except Error as error:
-                connections[self._store.using].close()
-                if self._clock.monotonic() + wait > until or self._stopping.is_set():
-                    raise
-                emit("engine.faulted", part=part, error=repr(error), wait_seconds=wait)
-                self._stopping.wait(wait)
-                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+            with self._lender.lent() as connection:
+                try:
+                    return call()
+                except Error as error:
+                    connection.close()
+                    if self._clock.monotonic() + wait > until or self._stopping.is_set():
+                        raise
+                    emit("engine.faulted", part=part, error=repr(error), wait_seconds=wait)
+            self._stopping.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
 
 _workers: dict[Config, Worker] = {}

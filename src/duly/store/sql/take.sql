@@ -2,21 +2,15 @@
 -- its handler is known, it is not too late, and it may overlap with others of its event.
 -- Index: primary key, of each partition where there are some: a message names no due instant.
 -- Locks: the row.
-WITH held AS (
-    SELECT id, due_at
-    FROM duly_occurrence
+WITH began AS (
+    UPDATE duly_occurrence
+    SET status = 'running', attempt = attempt + 1, wake_at = %(lease_until)s,
+        holder = %(holder)s, started_at = %(now)s, reason = ''
     WHERE id = %(id)s AND status = 'queued' AND attempt = %(attempt)s - 1
       AND event_type = ANY(%(event_types)s::text[])
       AND (expires_at IS NULL OR expires_at >= %(now)s)
       AND coalesce(handling ->> 'overlap', 'allow_all') = 'allow_all'
-    FOR UPDATE
-), began AS (
-    UPDATE duly_occurrence o
-    SET status = 'running', attempt = o.attempt + 1, wake_at = %(lease_until)s,
-        holder = %(holder)s, started_at = %(now)s, reason = ''
-    FROM held h
-    WHERE o.id = h.id AND o.due_at = h.due_at
-    RETURNING o.*
+    RETURNING *
 ), told AS (
     INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor)
     SELECT %(now)s, event_id, id, 'started', attempt, 'engine' FROM began
