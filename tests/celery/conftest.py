@@ -56,9 +56,10 @@ def handing_over(using: str, redis: RedisServer) -> Iterator[HandingOver]:
     app.close()
 
 
-def due_now(event_type: str, payload: object = None) -> str:
+def due_now(event_type: str, payload: object = None, timeout: float | None = None) -> str:
     """Schedule an event for now; gives its idempotency key."""
-    event = duly.schedule_event(event_type, At.instant(datetime.now(UTC)), payload=payload)
+    now = At.instant(datetime.now(UTC))
+    event = duly.schedule_event(event_type, now, payload=payload, timeout=timeout)
     assert event.next_at is not None
     return f"{event.id}:{event.next_at.isoformat()}"
 

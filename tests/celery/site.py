@@ -69,7 +69,7 @@ def sleep(occurrence: Occurrence) -> None:
     time.sleep(occurrence.payload)
 
 
-@handler("hang", timeout=0.5)
+@handler("hang")
 def hang(occurrence: Occurrence) -> None:
     """Take no notice of a time limit."""
     _note(occurrence)
@@ -80,7 +80,7 @@ def hang(occurrence: Occurrence) -> None:
             continue
 
 
-@handler("overrun", timeout=0.5)
+@handler("overrun")
 def overrun(occurrence: Occurrence) -> None:
     """Take longer than it may."""
     _note(occurrence)

@@ -75,7 +75,7 @@ def test_time_limits_free_the_process_and_are_told_as_time_outs(
     using: str, celery: CeleryProcesses, handing_over: HandingOver
 ) -> None:
     celery.worker("--concurrency=2")
-    overrun, hang = due_now("overrun"), due_now("hang")
+    overrun, hang = due_now("overrun", timeout=0.5), due_now("hang", timeout=0.5)
 
     def are_timed_out() -> bool:
         errors = Occurrence.objects.using(using).values_list("error", flat=True)

@@ -5,12 +5,14 @@ The code path is the local executors': the same attempt, leases, outcomes and fe
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,7 +23,7 @@ from duly import registry
 from duly.clock import Reading
 from duly.conf import Config, config
 from duly.engine.dispatch import EXPIRED, parked_until
-from duly.engine.execute import Attempt, raised, run
+from duly.engine.execute import Attempt, raised, run, run_async
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import close_connections
 from duly.engine.leases import Leases
@@ -135,9 +137,7 @@ class Worker:
     def _run(self, attempt: Attempt) -> Outcome | None:
         """Run a handler to its end; None where it was not to begin any more."""
         if attempt.registration.is_async:
-            done = self._awaited[attempt] = Future()
-            self._loop().submit([attempt])
-            return done.result()
+            return self._run_async(attempt)
         if not self._leases.enter(attempt):
             return None
         try:
@@ -145,8 +145,16 @@ class Worker:
         finally:
             close_connections()
 
+    def _run_async(self, attempt: Attempt) -> Outcome | None:
+        if in_system_thread := _beside_greenlets():
+            is_entered = self._leases.enter(attempt)
+            return in_system_thread(lambda: asyncio.run(run_async(attempt))) if is_entered else None
+        done = self._awaited[attempt] = Future()
+        self._loop().submit([attempt])
+        return done.result()
+
     def _loop(self) -> EventLoopExecutor:
-        """Give the one event loop of this process; under gevent there cannot be two."""
+        """Give the one event loop of this process, with one more place on it."""
         with self._lock:
             if self._event_loop is None:
                 # How many run at once is for the caller's pool to say.
@@ -193,6 +201,20 @@ class Worker:
                     emit("engine.faulted", part=part, error=repr(error), wait_seconds=wait)
             self._stopping.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+def _beside_greenlets() -> Callable[[Callable[[], Outcome]], Outcome] | None:
+    """Give what calls a function in a thread of the system, where threads are greenlets.
+
+    The greenlets of a thread share one running event loop, and where one runs Django refuses
+    its synchronous ORM to all of them.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    hub = import_module("gevent").get_hub()
+    call: Callable[[Callable[[], Outcome]], Outcome] = hub.threadpool.apply
+    return call
 
 
 _workers: dict[Config, Worker] = {}
