@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from duly import registry
 from duly.conf import config
 from duly.models import Occurrence
@@ -21,3 +24,7 @@ def tell_of_a_death(told: registry.Occurrence) -> None:
     if found is not None and found.on_dead is not None:
         found.on_dead(dead)
     occurrence_died.send(sender=Occurrence, occurrence=dead)
+
+
+if find_spec("celery") is not None:
+    import_module("duly.celery.sending")

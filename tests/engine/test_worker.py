@@ -173,9 +173,7 @@ def test_what_came_too_late_is_skipped(using: str, one: Worker, handle: Handle) 
     assert builders.only_occurrence(using).status == "skipped"
 
 
-def test_what_must_not_overlap_waits_for_the_other(
-    using: str, one: Worker, handle: Handle
-) -> None:
+def test_what_must_not_overlap_waits_for_the_other(using: str, one: Worker, handle: Handle) -> None:
     handle("call", lambda occurrence: None)
     claim = queued(using, handling={"overlap": "buffer_all"})
     other = Occurrence.objects.using(using).get()
@@ -191,9 +189,7 @@ def test_what_must_not_overlap_waits_for_the_other(
     assert one.process(claim.id, 1) == "succeeded"
 
 
-def test_a_time_limit_of_the_caller_is_a_time_out(
-    using: str, one: Worker, handle: Handle
-) -> None:
+def test_a_time_limit_of_the_caller_is_a_time_out(using: str, one: Worker, handle: Handle) -> None:
     class TimeIsUp(Exception):
         """As Celery raises it."""
 

@@ -7,16 +7,21 @@ authority. It is never given an ETA or a countdown: waiting is the database's.
 from __future__ import annotations
 
 import os
+import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from celery import Celery, current_app
+from celery import Celery
 from kombu import Connection, Producer
 
 from duly import clock, registry
+from duly.celery.confirms import Confirms
+from duly.celery.project import project_app
 from duly.celery.tasks import NAME
 from duly.conf import config
 from duly.errors import BrokerUnavailable
@@ -28,8 +33,11 @@ SOFT_MARGIN = timedelta(seconds=1)
 HARD_MARGIN = timedelta(seconds=6)
 # A broker that takes longer than this is down: what it should have taken waits.
 PUBLISH_SECONDS = 5.0
+# One that fails sooner may have been restarted since the last message.
+SLOW_SECONDS = 1.0
 _CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
-    "amqp": {"confirm_publish": True, "read_timeout": PUBLISH_SECONDS},
+    # Confirmed by the batch, see `duly.celery.confirms`.
+    "amqp": {"confirm_publish": False, "read_timeout": PUBLISH_SECONDS},
     "redis": {"socket_timeout": PUBLISH_SECONDS, "socket_connect_timeout": PUBLISH_SECONDS},
 }
 
@@ -41,11 +49,28 @@ def no_headers(claim: Claim) -> Mapping[str, str]:
     return {}
 
 
+@dataclass(slots=True)
+class _Line:
+    """An open connection to the broker."""
+
+    producer: Producer
+    confirms: Confirms | None
+    """None where the broker confirms by answering each command."""
+    pid: int
+    is_declared: bool = False
+    """Whether the queue has been declared on it."""
+
+    def close(self) -> None:
+        # A connection that came with a fork is the parent's to close.
+        if self.pid == os.getpid():
+            self.producer.connection.collect()
+
+
 class CeleryPublisher:
     """Publishes `duly.process_event` to one queue of a Celery app.
 
     queue: the name of the queue that the service's workers consume.
-    app: None is the project's current app.
+    app: None is the project's; see `duly.celery.project`.
     priority: as the broker has it, 0 to 9; None is its default.
     headers_of: gives headers to add to a message, such as `traceparent`.
     """
@@ -62,11 +87,9 @@ class CeleryPublisher:
         self._app = app
         self._properties = {} if priority is None else {"priority": priority}
         self._headers_of = headers_of
-        self._origin = f"duly@{os.uname().nodename}"
+        self._origin = f"duly@{socket.gethostname()}"
         self._lock = threading.Lock()
-        self._producer: Producer | None = None
-        self._pid = 0
-        self._is_declared = False
+        self._line: _Line | None = None
 
     def publish(self, claims: Sequence[Claim]) -> None:
         """Publish a message for the next attempt of each claim; confirmed, where the broker can.
@@ -78,12 +101,16 @@ class CeleryPublisher:
             return
         now = clock.now(config().database)
         with self._lock:
+            was_open, began = self._line is not None, time.monotonic()
             try:
-                producer = self._open()
-                with _batch(producer):
-                    self._publish(claims, producer, now)
+                try:
+                    self._send(claims, now)
+                except Exception:
+                    # It may have gone while nothing was sent. One that hangs is not tried twice.
+                    if not was_open or time.monotonic() - began > SLOW_SECONDS:
+                        raise
+                    self._send(claims, now)
             except Exception as error:
-                self._close()
                 raise BrokerUnavailable(
                     f"queue {self._queue!r} took not all of {len(claims)} messages: {error!r}"
                 ) from error
@@ -91,66 +118,76 @@ class CeleryPublisher:
     def close(self) -> None:
         """Close the connection to the broker; the next publish opens another."""
         with self._lock:
-            self._close()
+            self._hang_up()
 
-    def _publish(self, claims: Sequence[Claim], producer: Producer, now: datetime) -> None:
+    def _send(self, claims: Sequence[Claim], now: datetime) -> None:
+        """Publish on the line that is open, or a new one, which is closed where that fails."""
+        try:
+            self._line = self._line or self._open()
+            self._publish(claims, self._line, now)
+        except Exception:
+            self._hang_up()
+            raise
+
+    def _publish(self, claims: Sequence[Claim], line: _Line, now: datetime) -> None:
+        if line.pid != os.getpid():
+            raise BrokerUnavailable("this connection is another process's")
         app = self._celery()
         create, send = app.amqp.create_task_message, app.amqp.send_task_message
-        for claim in claims:
-            attempt = claim.attempt + 1
-            arguments = (str(claim.id), attempt)
-            message = create(
-                f"{claim.id}:{attempt}",
-                NAME,
-                arguments,
-                ignore_result=True,
-                argsrepr=repr(arguments),
-                kwargsrepr="{}",
-                origin=self._origin,
-                **_limits(claim),
-            )
-            send(
-                producer,
-                NAME,
-                message,
-                queue=self._queue,
-                # Once for a connection: the queue is looked for and declared.
-                declare=[] if self._is_declared else None,
-                headers=self._headers_of(claim),
-                serializer="json",
-                retry=False,
-                timeout=PUBLISH_SECONDS,
-                confirm_timeout=PUBLISH_SECONDS,
-                **self._properties,
-                **_expiration(claim, now),
-            )
-            self._is_declared = True
+        with _batch(line.producer):
+            for claim in claims:
+                attempt = claim.attempt + 1
+                arguments = (str(claim.id), attempt)
+                message = create(
+                    f"{claim.id}:{attempt}",
+                    NAME,
+                    arguments,
+                    ignore_result=True,
+                    argsrepr=repr(arguments),
+                    kwargsrepr="{}",
+                    origin=self._origin,
+                    **_limits(claim),
+                )
+                send(
+                    line.producer,
+                    NAME,
+                    message,
+                    queue=self._queue,
+                    # Once for a connection: the queue is looked for and declared.
+                    declare=[] if line.is_declared else None,
+                    headers=self._headers_of(claim),
+                    serializer="json",
+                    retry=False,
+                    timeout=PUBLISH_SECONDS,
+                    **self._properties,
+                    **_expiration(claim, now),
+                )
+                line.is_declared = True
+                if line.confirms is not None:
+                    line.confirms.published()
+        if line.confirms is not None:
+            line.confirms.wait(PUBLISH_SECONDS)
 
     def _celery(self) -> Celery:
         if self._app is None:
-            self._app = current_app._get_current_object()
+            self._app = project_app()
         return self._app
 
-    def _open(self) -> Producer:
-        if self._producer is not None and self._pid == os.getpid():
-            return self._producer
+    def _open(self) -> _Line:
         connection: Connection = self._celery().connection_for_write()
-        options = _CONNECTION_OPTIONS.get(connection.transport.driver_type, {})
-        connection.transport_options = options | connection.transport_options
-        if "confirm_publish" in options:
-            connection.transport_options["confirm_publish"] = True
+        kind = connection.transport.driver_type
+        connection.transport_options |= _CONNECTION_OPTIONS.get(kind, {})
         # Each of its hosts is tried once; left to itself it would try for ever.
         connection.ensure_connection(max_retries=len(connection.alt or "1") - 1, interval_start=0)
-        self._producer = self._celery().amqp.Producer(connection, auto_declare=False)
-        self._pid = os.getpid()
-        self._is_declared = False
-        return self._producer
+        channel = connection.default_channel
+        confirms = Confirms(channel) if kind == "amqp" else None
+        producer = self._celery().amqp.Producer(channel, auto_declare=False)
+        return _Line(producer, confirms, os.getpid())
 
-    def _close(self) -> None:
-        producer, self._producer = self._producer, None
-        # A connection that came with a fork is the parent's to close.
-        if producer is not None and self._pid == os.getpid():
-            producer.connection.collect()
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
 
 def _batch(producer: Producer) -> AbstractContextManager[object]:

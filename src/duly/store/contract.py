@@ -94,7 +94,7 @@ class Store(Protocol):
         """Begin the next attempt of each; gives the ids of those that really began."""
         ...
 
-    def take(  # noqa: PLR0913 - the terms of one attempt
+    def take(
         self,
         id_: UUID,
         attempt: int,

@@ -211,7 +211,7 @@ class PortableStore:
             )
         return {claim.id for claim in began}
 
-    def take(  # noqa: PLR0913 - the terms of one attempt
+    def take(
         self,
         id_: UUID,
         attempt: int,

@@ -117,7 +117,7 @@ class PostgresStore(PortableStore):
                 )
         return self._begin(claims, now, lease_until, holder)
 
-    def take(  # noqa: PLR0913 - the terms of one attempt
+    def take(
         self,
         id_: UUID,
         attempt: int,
