@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from duly import registry
 from duly.conf import config
+from duly.django_tasks import home
 from duly.models import Occurrence
 from duly.registry import handler
 from duly.signals import occurrence_died
@@ -28,3 +29,6 @@ def tell_of_a_death(told: registry.Occurrence) -> None:
 
 if find_spec("celery") is not None:
     import_module("duly.celery.sending")
+
+if home.is_there():
+    import_module("duly.django_tasks.running")

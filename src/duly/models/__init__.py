@@ -5,5 +5,6 @@ from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
 from duly.models.seal import LedgerSeal
 from duly.models.stamp import Stamp
+from duly.models.task_result import TaskResult
 
-__all__ = ["LedgerEntry", "LedgerSeal", "Occurrence", "ScheduledEvent", "Stamp"]
+__all__ = ["LedgerEntry", "LedgerSeal", "Occurrence", "ScheduledEvent", "Stamp", "TaskResult"]
