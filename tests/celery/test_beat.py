@@ -21,7 +21,9 @@ def pings(celery: CeleryProcesses, name: str) -> list[dict[str, Any]]:
     return [one for one in celery.effects() if one["kwargs"].get("name") == name]
 
 
-def test_several_beats_send_each_firing_of_each_entry_once(using: str, celery: CeleryProcesses) -> None:
+def test_several_beats_send_each_firing_of_each_entry_once(
+    using: str, celery: CeleryProcesses
+) -> None:
     entries = {
         # An interval that a rule says, and one that is asked for its next run.
         name: {

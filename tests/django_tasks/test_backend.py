@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from duly.store import task_results
 from duly.store.backends import open_store
 from tests import builders
 from tests.django_tasks import work
-from tests.engine.conftest import Signals, handle, signals, start_engine, using  # noqa: F401
+from tests.engine.conftest import Signals
 
 Start = Callable[..., Any]
 DULY = "duly.django_tasks.DulyBackend"
@@ -27,7 +27,7 @@ HOME = part().__name__
 
 
 @pytest.fixture(autouse=True)
-def backends(settings: Any) -> Iterator[None]:
+def backends(settings: Any) -> None:
     part("signals")  # Which hears that the setting has changed.
     settings.TASKS = {
         "default": {"BACKEND": DULY},
@@ -36,7 +36,6 @@ def backends(settings: Any) -> Iterator[None]:
         "nowhere": {"BACKEND": f"{HOME}.backends.dummy.DummyBackend"},
     }
     work.done.clear()
-    yield
 
 
 def statuses(result: Any) -> str:
@@ -213,4 +212,3 @@ def test_duly_is_not_handed_its_own(using: str) -> None:
 
 def _refuse(*args: object) -> None:
     raise ConnectionError("no")
-

@@ -116,7 +116,8 @@ def _due_at(task: Any, now: datetime) -> datetime:
     if task.run_after is not None and task.run_after > now:
         later: datetime = task.run_after + max(-task.priority, 0) * PRIORITY_STEP
         return later
-    return now - task.priority * PRIORITY_STEP
+    sooner: timedelta = task.priority * PRIORITY_STEP
+    return now - sooner
 
 
 def _result(event: ScheduledEvent, row: Occurrence | None, kept: TaskResult | None) -> Any:
@@ -126,9 +127,7 @@ def _result(event: ScheduledEvent, row: Occurrence | None, kept: TaskResult | No
     if row is not None and row.error and len(errors) < row.attempt - row.forgiven:
         # What nobody caught: it was timed out, or its process died.
         kind = "TimeoutError" if row.error.startswith("TimedOut") else "RuntimeError"
-        errors.append(
-            base.TaskError(exception_class_path=f"builtins.{kind}", traceback=row.error)
-        )
+        errors.append(base.TaskError(exception_class_path=f"builtins.{kind}", traceback=row.error))
     known = list(kept.worker_ids) if kept else []
     attempts = row.attempt if row else 0
     result = base.TaskResult(

@@ -31,9 +31,7 @@ class TasksPublisher:
                 f"TASKS[{backend!r}] is duly itself; name a backend that runs tasks elsewhere"
             )
         self._backend = backend
-        self._task: Any = process_event.using(
-            backend=backend, queue_name=queue, priority=priority
-        )
+        self._task: Any = process_event.using(backend=backend, queue_name=queue, priority=priority)
 
     def publish(self, claims: Sequence[Claim]) -> None:
         """Enqueue a task for the next attempt of each claim.
