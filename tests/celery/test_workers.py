@@ -40,7 +40,7 @@ def await_end(using: str, count: int, seconds: float = START_SECONDS) -> None:
         pytest.param(("--pool=gevent", "--concurrency=8"), id="gevent"),
     ],
 )
-def test_each_pool_runs_each_occurrence_once(
+def test_each_pool_runs_each_occurrence_once_though_messages_come_twice(
     using: str, celery: CeleryProcesses, handing_over: HandingOver, pool: tuple[str, ...]
 ) -> None:
     if "gevent" in pool[0]:
@@ -67,8 +67,9 @@ def test_a_killed_child_is_tried_again_and_atomic_effects_happen_once(
         cursor.execute("SELECT key FROM celery_effect")
         assert Counter(key for (key,) in cursor.fetchall()) == dict.fromkeys(keys, 1)
     died = Occurrence.objects.using(using).get(attempt=2)
-    facts = builders.ledger_facts(using, died.id)
-    assert facts == ["due", "started", "retried", "claimed", "started", "succeeded"]
+    # A message that waits for its worker to start may be handed out again meanwhile.
+    facts = [fact for fact in builders.ledger_facts(using, died.id) if fact != "claimed"]
+    assert facts == ["due", "started", "retried", "started", "succeeded"]
 
 
 def test_time_limits_free_the_process_and_are_told_as_time_outs(
