@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,9 @@ from duly import At
 from duly.celery import CeleryPublisher
 from duly.testing.servers import RedisServer
 from tests.celery.workers import CeleryProcesses, HandingOver
+from tests.engine.conftest import handle
+
+__all__ = ["celery", "due_now", "handing_over", "handle", "redis", "using"]
 
 
 @pytest.fixture
@@ -62,8 +64,3 @@ def due_now(event_type: str, payload: object = None, timeout: float | None = Non
     event = duly.schedule_event(event_type, now, payload=payload, timeout=timeout)
     assert event.next_at is not None
     return f"{event.id}:{event.next_at.isoformat()}"
-
-
-def is_there(path: str) -> bool:
-    """Say whether a program is installed."""
-    return any(os.access(os.path.join(folder, path), os.X_OK) for folder in os.get_exec_path())
