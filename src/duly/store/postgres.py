@@ -180,6 +180,8 @@ class PostgresStore(PortableStore):
             self._rows("move", {"now": now} | _move_columns(moved))
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
+        if len(results) == 1:
+            return self._write_one(results[0], now)
         decisions = [result.decision for result in results]
         return self._ids(
             "finish",
@@ -195,6 +197,25 @@ class PostgresStore(PortableStore):
                 "forgiven": array("1" if decision.forgiven else "0" for decision in decisions),
                 "facts": array(decision.fact for decision in decisions),
                 "datas": array(_told(decision) for decision in decisions),
+            },
+        )
+
+    def _write_one(self, result: Result, now: datetime) -> set[UUID]:
+        decision, data = result.decision, facts.decision_data(result.decision)
+        return self._ids(
+            "finish_one",
+            {
+                "now": now,
+                "id": result.id,
+                "event_id": result.event_id,
+                "due_at": result.due_at,
+                "attempt": result.attempt,
+                "status": decision.status.value,
+                "wake_at": decision.wake_at,
+                "error": decision.error,
+                "forgiven": int(decision.forgiven),
+                "fact": decision.fact,
+                "data": None if data is None else json.dumps(data),
             },
         )
 
