@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from celery import Celery
+from celery import Celery, _state
 
 from duly.celery import CeleryPublisher, project
 from duly.errors import BrokerUnavailable, ConfigurationError
@@ -112,15 +112,15 @@ def test_a_broker_that_nobody_runs_is_told_within_a_moment(using: str) -> None:
 def test_the_projects_app_is_found_from_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Celery("ours", broker="memory://", set_as_current=False)
     ours.set_as_current = True
-    monkeypatch.setattr(project._state, "_get_active_apps", lambda: {ours})
+    monkeypatch.setattr(_state, "_get_active_apps", lambda: {ours})
     found: list[Celery] = []
     thread = threading.Thread(target=lambda: found.append(project.project_app()))
     thread.start()
     thread.join()
 
     assert found == [ours]
-    monkeypatch.setattr(project._state, "_get_active_apps", set)
-    monkeypatch.setattr(project._state._tls, "current_app", None)
+    monkeypatch.setattr(_state, "_get_active_apps", set)
+    monkeypatch.setattr(_state._tls, "current_app", None)
     with pytest.raises(ConfigurationError, match="has 0 Celery apps"):
         project.project_app()
 
