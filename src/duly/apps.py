@@ -18,4 +18,5 @@ class DulyConfig(AppConfig):
     def ready(self) -> None:
         # Imported here: what they need (models, settings) is not ready any earlier.
         import_module("duly.checks").choose_tzdata()
+        import_module("duly.brokers").register()
         autodiscover_modules("handlers")

@@ -87,3 +87,7 @@ class RequestRefused(DulyError):
 
 class AddressRefused(DulyError):
     """A target's name leads to an address where duly does not send; nothing was sent."""
+
+
+class BrokerUnavailable(DulyError, ConnectionError):
+    """A message broker did not take a message in time."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
+
 from duly import registry
 from duly.conf import config
+from duly.django_tasks import home
 from duly.models import Occurrence
 from duly.registry import handler
 from duly.signals import occurrence_died
@@ -21,3 +25,10 @@ def tell_of_a_death(told: registry.Occurrence) -> None:
     if found is not None and found.on_dead is not None:
         found.on_dead(dead)
     occurrence_died.send(sender=Occurrence, occurrence=dead)
+
+
+if find_spec("celery") is not None:
+    import_module("duly.celery.sending")
+
+if home.is_there():
+    import_module("duly.django_tasks.running")

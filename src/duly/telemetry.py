@@ -13,6 +13,7 @@
 | occurrences.parked | count, event_types | nobody in this process handles these types |
 | occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
 | occurrences.handed_over | count | their messages are with a broker |
+| messages.ignored | occurrence_id, attempt | a message came that nothing waits for |
 | occurrences.skipped | count, reason | occurrences were ended that are not to begin any more |
 | occurrences.recorded | count, fenced | outcomes were written; the fenced came too late |
 | occurrences.rescued | count | attempts whose lease ran out were taken back |

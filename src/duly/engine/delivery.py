@@ -95,7 +95,7 @@ class Delivery:
     def _hand_over(self, target: _Queue) -> HandOver:
         found = self._hand_overs.get(target)
         if found is None:
-            found = HandOver(str(target), self._open_publisher(target), self._handed)
+            found = HandOver(str(target), partial(self._open_publisher, target), self._handed)
             self._hand_overs[target] = found
             found.start()
         return found

@@ -23,7 +23,6 @@ from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineO
 from duly.engine.routes import Route, Routes
 from duly.engine.shut import Shut
 from duly.policy.gates import NO_ROOM, PASSES
-from duly.policy.handling import Handling, retry_of
 from duly.store import gates
 from duly.store.contract import Store
 from duly.store.portable import NO_HANDLER
@@ -282,23 +281,18 @@ class Dispatcher:
         now = self._clock.now(self._store.using)
         for claim in strangers:
             reason = f"{NO_HANDLER} for {claim.event_type!r}"
-            wake_at = _parked_until(claim.due_at, now)
+            wake_at = parked_until(claim.due_at, now)
             self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
         self._holding.drop({claim.id for claim in strangers})
         types = sorted({claim.event_type for claim in strangers})
         emit("occurrences.parked", count=len(strangers), event_types=types)
 
     def _attempt(self, claim: Claim, route: Route, began: Reading) -> Attempt:
-        registration = route.registration
-        assert registration is not None
-        retry, timeout = registration.retry, registration.timeout
-        if claim.handling:
-            retry = retry_of(claim.handling, retry)
-            timeout = Handling.from_json(claim.handling).timeout or timeout
-        kept_until = began.arrived + self._options.lease.total_seconds()
-        number, terms = claim.attempt + 1, route.terms(claim)
-        return Attempt(claim, registration, number, retry, timeout, began, kept_until, terms)
+        assert route.registration is not None
+        terms = route.terms(claim)
+        return Attempt.of(claim, route.registration, began, self._options.lease, terms)
 
 
-def _parked_until(due_at: datetime, now: datetime) -> datetime:
+def parked_until(due_at: datetime, now: datetime) -> datetime:
+    """Say when to look again at what nobody here can run."""
     return now + max(SHORTEST_PARK, min((now - due_at) / 2, LONGEST_PARK))

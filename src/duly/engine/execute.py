@@ -20,6 +20,7 @@ from duly.civil import zones
 from duly.clock import Clock, Reading
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
+from duly.policy.handling import Handling, retry_of
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -61,6 +62,26 @@ class Attempt:
     ends_at: datetime = _NEVER
     """The same on the database's clock, for the handler to know."""
     is_asked_to_stop: bool = False
+    time_limits: tuple[type[BaseException], ...] = ()
+    """What is raised into the handler by whoever runs it, when its time is up."""
+
+    @classmethod
+    def of(
+        cls,
+        claim: Claim,
+        registration: Registration,
+        began: Reading,
+        lease: timedelta,
+        terms: Mapping[str, Terms],
+    ) -> Attempt:
+        """Build the attempt that begins with a claim."""
+        retry, timeout = registration.retry, registration.timeout
+        if claim.handling:
+            retry = retry_of(claim.handling, retry)
+            timeout = Handling.from_json(claim.handling).timeout or timeout
+        kept_until = began.arrived + lease.total_seconds()
+        number = claim.attempt + 1
+        return cls(claim, registration, number, retry, timeout, began, kept_until, terms)
 
     @property
     def has_entered(self) -> bool:
@@ -103,11 +124,13 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     not take the engine down with it.
     """
     try:
+        if attempt.registration.batch:
+            return run_batch([attempt])[0]
         if attempt.registration.is_atomic:
             return _run_atomic(attempt, store, clock)
         attempt.registration.function(occurrence_of(attempt))
     except BaseException as error:
-        return raised(error, attempt.retry)
+        return raised(error, attempt)
     return Succeeded()
 
 
@@ -119,7 +142,7 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
         try:
             occurrences[index] = occurrence_of(attempt)
         except Exception as error:
-            outcomes[index] = raised(error, attempt.retry)
+            outcomes[index] = raised(error, attempt)
     try:
         function: Callable[..., object] = attempts[0].registration.function
         returned = function(list(occurrences.values())) if occurrences else None
@@ -128,7 +151,7 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
         failed = dict.fromkeys((one.id for one in occurrences.values()), error)
     for index, occurrence in occurrences.items():
         own = failed.get(occurrence.id)
-        outcomes[index] = raised(own, attempts[index].retry) if own else Succeeded()
+        outcomes[index] = raised(own, attempts[index]) if own else Succeeded()
     return [outcomes[index] for index in range(len(attempts))]
 
 
@@ -182,16 +205,18 @@ async def run_async(attempt: Attempt) -> Outcome:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        return TimedOut(timeout) if limit.expired() else raised(error, attempt.retry)
+        return TimedOut(timeout) if limit.expired() else raised(error, attempt)
     return Succeeded()
 
 
-def raised(error: BaseException, retry: Retry) -> Outcome:
+def raised(error: BaseException, attempt: Attempt) -> Outcome:
     """Say what an exception makes of its attempt."""
+    if isinstance(error, attempt.time_limits):
+        return TimedOut(attempt.timeout)
     if isinstance(error, Snooze):
         return Snoozed(_storable(str(error)), error.after, error.until)
     after = error.after if isinstance(error, (Retry, TargetFailed)) else None
-    return Failed(error_text(error), is_final=retry.gives_up_on(error), after=after)
+    return Failed(error_text(error), is_final=attempt.retry.gives_up_on(error), after=after)
 
 
 def occurrence_of(attempt: Attempt) -> Occurrence:

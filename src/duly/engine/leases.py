@@ -99,6 +99,15 @@ class Leases:
         with self._changed:
             self._let_go(attempt, outcome)
 
+    def let_go(self, attempt: Attempt, outcome: Outcome) -> bool:
+        """Let go of an attempt whose outcome the caller writes; False where that is not needed.
+
+        It is not where the same has been passed on from here already.
+        """
+        with self._changed:
+            held = self._running.pop((attempt.claim.id, attempt.number), None)
+        return held is not None or not isinstance(outcome, TimedOut)
+
     def _let_go(self, attempt: Attempt, outcome: Outcome) -> None:
         held = self._running.pop((attempt.claim.id, attempt.number), None)
         if held or not isinstance(outcome, TimedOut):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connections
 
 from duly.clock import Clock
-from duly.store import partitions, prune, retention, stamps
+from duly.store import partitions, prune, retention, stamps, task_results
 from duly.telemetry import emit
 
 CHECK_SECONDS = 600.0
@@ -76,6 +76,8 @@ class PruneWatch:
             if self._stopping.wait(max(SHORTEST_REST_SECONDS, REST * took)):
                 break
             begun = self._clock.monotonic()
+        while task_results.drop_orphans(self._using) and not self._stopping.wait(REST):
+            pass
         emit(
             "history.pruned", occurrences=done.occurrences, events=done.events, entries=done.entries
         )

@@ -12,8 +12,9 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
+from duly.engine.settle import passed_by
 from duly.engine.shut import Shut
-from duly.policy.outcome import Committed, Failed, Outcome, Succeeded, TimedOut
+from duly.policy.outcome import Committed, Outcome
 from duly.store import gates
 from duly.store.contract import Store
 from duly.store.rows import Result
@@ -133,16 +134,7 @@ class Recorder:
 
     def _settle(self, batch: Sequence[_Ended]) -> None:
         """Tell the gates; what fails here is made up for by those who wait."""
-        passed = [
-            gates.Passed(
-                one.attempt.claim.id,
-                one.attempt.number,
-                one.attempt.terms,
-                _answered(one.outcome),
-            )
-            for one in batch
-            if one.attempt.terms
-        ]
+        passed = [one for ended in batch if (one := passed_by(ended.attempt, ended.outcome))]
         if not passed:
             return
         try:
@@ -153,16 +145,3 @@ class Recorder:
             return
         self._shut.saw(is_open)
         self._retrying()
-
-
-def _answered(outcome: Outcome) -> bool | None:
-    """Say whether a target did its part; None: the outcome says nothing of it."""
-    match outcome:
-        case Succeeded() | Committed():
-            return True
-        case Failed(is_final=is_final):
-            # What is refused for good is the occurrence, by a target that is there.
-            return is_final
-        case TimedOut():
-            return False
-    return None

@@ -55,18 +55,7 @@ class Route:
 
     def terms(self, claim: Claim) -> Mapping[str, Terms]:
         """Give what an occurrence has to pass, by the names of the gates."""
-        if not self.is_gated:
-            return _NO_TERMS
-        found: dict[str, Terms] = {}
-        if (terms := self.service.terms) is not None:
-            found[self.service.gate] = terms
-        registration = self.registration
-        if registration is not None:
-            if (terms := registration.terms) is not None:
-                found[registration.gate] = terms
-            if registration.concurrency and (name := _key(registration.concurrency, claim)):
-                found[name] = Terms(Limits(in_flight=registration.concurrency.limit))
-        return found
+        return terms_of(self.service, self.registration, claim) if self.is_gated else _NO_TERMS
 
 
 def runs_here(route: Route) -> bool:
@@ -133,6 +122,19 @@ class Routes:
             for service in self._services.registered()
             if not isinstance(service.target, HandlerTarget)
         }
+
+
+def terms_of(service: Service, registration: Registration | None, claim: Claim) -> dict[str, Terms]:
+    """Give what an occurrence has to pass, by the names of the gates."""
+    found: dict[str, Terms] = {}
+    if (terms := service.terms) is not None:
+        found[service.gate] = terms
+    if registration is not None:
+        if (terms := registration.terms) is not None:
+            found[registration.gate] = terms
+        if registration.concurrency and (name := _key(registration.concurrency, claim)):
+            found[name] = Terms(Limits(in_flight=registration.concurrency.limit))
+    return found
 
 
 def _key(concurrency: Concurrency, claim: Claim) -> str:

@@ -7,6 +7,7 @@ from duly.models.occurrence import Occurrence
 from duly.models.seal import LedgerSeal
 from duly.models.service import Service
 from duly.models.stamp import Stamp
+from duly.models.task_result import TaskResult
 
 __all__ = [
     "Gate",
@@ -17,4 +18,5 @@ __all__ = [
     "ScheduledEvent",
     "Service",
     "Stamp",
+    "TaskResult",
 ]

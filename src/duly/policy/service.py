@@ -34,6 +34,9 @@ class CeleryTarget:
     def __post_init__(self) -> None:
         _check_name("queue", self.queue)
 
+    def __str__(self) -> str:
+        return f"celery queue {self.queue!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class TasksTarget:
@@ -43,6 +46,9 @@ class TasksTarget:
 
     def __post_init__(self) -> None:
         _check_name("backend", self.backend)
+
+    def __str__(self) -> str:
+        return f"django.tasks backend {self.backend!r}"
 
 
 Target = HandlerTarget | CeleryTarget | TasksTarget | HttpTarget

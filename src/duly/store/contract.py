@@ -97,6 +97,27 @@ class Store(Protocol):
         """Begin the next attempt of each; gives the ids of those that really began."""
         ...
 
+    def take(
+        self,
+        id_: UUID,
+        attempt: int,
+        *,
+        event_types: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        holder: UUID,
+    ) -> Claim | None:
+        """Begin one attempt of an occurrence that is queued for it, where nothing hinders that.
+
+        None where it is not queued for this attempt, of none of these types, too late, or
+        where others of its event may stand in its way: `find_queued` tells which.
+        """
+        ...
+
+    def find_queued(self, id_: UUID, attempt: int) -> Claim | None:
+        """Read an occurrence that is queued for this attempt; takes no lock."""
+        ...
+
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
         """Write the outcome of attempts that still hold; the others are recorded as fenced.
 

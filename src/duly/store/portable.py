@@ -216,6 +216,30 @@ class PortableStore:
             )
         return {claim.id for claim in began}
 
+    def take(
+        self,
+        id_: UUID,
+        attempt: int,
+        *,
+        event_types: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        holder: UUID,
+    ) -> Claim | None:
+        with self._transaction():
+            claim = self.find_queued(id_, attempt)
+            if claim is None or claim.event_type not in event_types:
+                return None
+            if is_exclusive(claim.handling) or (claim.expires_at and claim.expires_at < now):
+                return None
+            began = self.start([claim], now=now, lease_until=lease_until, holder=holder)
+        return claim if began else None
+
+    def find_queued(self, id_: UUID, attempt: int) -> Claim | None:
+        rows = self._held(id_, OccurrenceStatus.QUEUED, attempt - 1).select_related("event")
+        row: Any = _with_payload_text(rows.defer("event__payload")).first()
+        return None if row is None else claim_of(row.event, row, row.payload_text)
+
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
         with self._transaction():
             return self._conclude(results, now)

@@ -37,8 +37,8 @@ from duly.store.rows import (
 )
 from duly.store.statements import array, instants, quoted, rows_of, uuids
 
-# In the order of claim_waking.sql.
-_WAKING_COLUMNS = tuple(field.name for field in fields(Claim))
+# In the order of claim_waking.sql and take.sql.
+_CLAIM_COLUMNS = tuple(field.name for field in fields(Claim))
 
 
 class PostgresStore(PortableStore):
@@ -110,7 +110,7 @@ class PostgresStore(PortableStore):
                 "holder": holder,
             },
         )
-        return [_waking_claim(row) for row in rows]
+        return [_read_claim(row) for row in rows]
 
     def start(
         self, claims: Sequence[Claim], *, now: datetime, lease_until: datetime, holder: UUID
@@ -121,6 +121,21 @@ class PostgresStore(PortableStore):
                     self._those_that_may_begin(claims, now), now, lease_until, holder
                 )
         return self._begin(claims, now, lease_until, holder)
+
+    def take(
+        self,
+        id_: UUID,
+        attempt: int,
+        *,
+        event_types: Collection[str],
+        now: datetime,
+        lease_until: datetime,
+        holder: UUID,
+    ) -> Claim | None:
+        terms = {"now": now, "lease_until": lease_until, "holder": holder}
+        asked = {"id": id_, "attempt": attempt, "event_types": array(map(quoted, event_types))}
+        rows = self._rows("take", asked | terms)
+        return _read_claim(rows[0]) if rows else None
 
     def _begin(
         self, claims: Sequence[Claim], now: datetime, lease_until: datetime, holder: UUID
@@ -170,6 +185,8 @@ class PostgresStore(PortableStore):
             self._rows("move", {"now": now} | _move_columns(moved))
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
+        if len(results) == 1:
+            return self._write_one(results[0], now)
         decisions = [result.decision for result in results]
         return self._ids(
             "finish",
@@ -185,6 +202,25 @@ class PostgresStore(PortableStore):
                 "forgiven": array("1" if decision.forgiven else "0" for decision in decisions),
                 "facts": array(decision.fact for decision in decisions),
                 "datas": array(_told(decision) for decision in decisions),
+            },
+        )
+
+    def _write_one(self, result: Result, now: datetime) -> set[UUID]:
+        decision, data = result.decision, facts.decision_data(result.decision)
+        return self._ids(
+            "finish_one",
+            {
+                "now": now,
+                "id": result.id,
+                "event_id": result.event_id,
+                "due_at": result.due_at,
+                "attempt": result.attempt,
+                "status": decision.status.value,
+                "wake_at": decision.wake_at,
+                "error": decision.error,
+                "forgiven": int(decision.forgiven),
+                "fact": decision.fact,
+                "data": None if data is None else json.dumps(data),
             },
         )
 
@@ -239,8 +275,8 @@ def _claim(row: tuple[Any, ...], advance: Advance, id_: UUID) -> Claim:
     )
 
 
-def _waking_claim(row: tuple[Any, ...]) -> Claim:
-    columns = dict(zip(_WAKING_COLUMNS, row, strict=True))
+def _read_claim(row: tuple[Any, ...]) -> Claim:
+    columns = dict(zip(_CLAIM_COLUMNS, row, strict=True))
     read = {
         "wall_time": datetime.fromisoformat(columns["wall_time"]),
         "handling": _read(columns["handling"]),

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db import connections
 
@@ -43,17 +46,33 @@ class _Thread(threading.local):
     """What a thread's connections are for."""
 
     owns = False
-    tuned: object = None
-    plans_until = 0.0
-    plans_seconds = 0.0
+
+
+@dataclass(slots=True)
+class _Plans:
+    """How long the plans of a session are good for."""
+
+    until: float = 0.0
+    seconds: float = FIRST_PLANS_SECONDS
 
 
 _thread = _Thread()
+_plans: WeakKeyDictionary[Connection[Any], _Plans] = WeakKeyDictionary()
 
 
 def own_connections() -> None:
     """Say that this thread has its connections to itself, so that sessions may be set up."""
     _thread.owns = True
+
+
+@contextmanager
+def owned() -> Iterator[None]:
+    """Say so of the connections that it has for a while."""
+    before, _thread.owns = _thread.owns, True
+    try:
+        yield
+    finally:
+        _thread.owns = before
 
 
 @cache
@@ -105,19 +124,21 @@ def rows_of(using: str, name: str, parameters: Mapping[str, Any]) -> list[tuple[
             _look_after(raw)
         with Cursor(raw) as cursor:
             cursor.execute(statement(name), parameters, binary=True)
-            return cursor.fetchall() if cursor.description else []
+            # Not `description`: it would describe each column, which takes longer than the row.
+            result = cursor.pgresult
+            return cursor.fetchall() if result is not None and result.nfields else []
 
 
 def _look_after(raw: Connection[Any]) -> None:
     """Set up a session that this thread has to itself, and let its plans grow old only slowly."""
-    if _thread.tuned is not raw:
+    plans = _plans.get(raw)
+    if plans is None:
         _tune(raw)
-        _thread.tuned = raw
-        _thread.plans_until, _thread.plans_seconds = 0.0, FIRST_PLANS_SECONDS
-    if raw.prepare_threshold is not None and time.monotonic() >= _thread.plans_until:
+        plans = _plans[raw] = _Plans()
+    if raw.prepare_threshold is not None and time.monotonic() >= plans.until:
         raw.execute("DISCARD PLANS")
-        _thread.plans_until = time.monotonic() + _thread.plans_seconds
-        _thread.plans_seconds = min(2 * _thread.plans_seconds, LONGEST_PLANS_SECONDS)
+        plans.until = time.monotonic() + plans.seconds
+        plans.seconds = min(2 * plans.seconds, LONGEST_PLANS_SECONDS)
 
 
 def _tune(raw: Connection[Any]) -> None:

@@ -40,14 +40,19 @@ class Publisher(Protocol):
 class HandOver:
     """The claims that wait to be published to one target.
 
+    open_publisher: opens the way to it; asked again where that fails.
     handed: is told of those whose messages are out.
     """
 
     def __init__(
-        self, name: str, publisher: Publisher, handed: Callable[[Sequence[Claim]], None]
+        self,
+        name: str,
+        open_publisher: Callable[[], Publisher],
+        handed: Callable[[Sequence[Claim]], None],
     ) -> None:
         self.name = name
-        self._publisher = publisher
+        self._open = open_publisher
+        self._publisher: Publisher | None = None
         self._handed = handed
         self._waiting: deque[Claim] = deque()
         self._publishing: list[Claim] = []
@@ -105,6 +110,7 @@ class HandOver:
         try:
             while batch := self._next():
                 try:
+                    self._publisher = self._publisher or self._open()
                     self._publisher.publish(batch)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
@@ -116,7 +122,8 @@ class HandOver:
                     self._publishing = []
                 self._tell(batch)
         finally:
-            self._publisher.close()
+            if self._publisher is not None:
+                self._publisher.close()
             connections.close_all()
 
     def _next(self) -> list[Claim]:

@@ -1,0 +1,28 @@
+"""The task that Celery's workers run."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+
+from duly.engine import worker
+
+NAME = "duly.process_event"
+_TIME_LIMITS = (SoftTimeLimitExceeded,)
+
+
+# Acknowledged late, and rejected with a killed process: the message lives until its attempt has
+# been written. Then one that comes twice is refused by the number of its attempt.
+@shared_task(
+    name=NAME,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    ignore_result=True,
+    serializer="json",
+    max_retries=0,
+)
+def process_event(occurrence_id: str, attempt: int) -> str:
+    """Run one attempt of an occurrence, unless it has begun already; says what came of it."""
+    return worker.current().process(UUID(occurrence_id), attempt, _TIME_LIMITS)

@@ -1,0 +1,23 @@
+"""The table of what tasks of django.tasks came to, beyond what an occurrence tells."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from duly.models.fields import PayloadField
+
+
+class TaskResult(models.Model):
+    """The return value and the errors of one task, by the id of its event.
+
+    No foreign key: it goes after its event, with the next pruning.
+    """
+
+    event_id = models.UUIDField(primary_key=True)
+    return_value = PayloadField()
+    # Of each attempt that raised: the class of the exception, and its traceback.
+    errors = models.JSONField(default=list, blank=True)
+    worker_ids = models.JSONField(default=list, blank=True)
+
+    def __str__(self) -> str:
+        return f"result of {self.event_id}"
