@@ -27,6 +27,7 @@ class RabbitServer:
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="duly-rabbit-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._port_mapper: subprocess.Popen[bytes] | None = None
         plugins = self._folder / "plugins"
         plugins.write_text("[].")
         self._environment = os.environ | {
@@ -54,6 +55,9 @@ class RabbitServer:
         traceback: TracebackType | None,
     ) -> None:
         self.kill()
+        if self._port_mapper is not None:
+            self._port_mapper.kill()
+            self._port_mapper.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -63,8 +67,10 @@ class RabbitServer:
 
     def start(self) -> None:
         """Start it and wait until it answers as AMQP does."""
-        log = (self._folder / "output").open("ab")
-        with log:
+        if self._port_mapper is None:
+            # In the foreground: the one that Erlang starts by itself would stay.
+            self._port_mapper = subprocess.Popen(["epmd"], env=self._environment)
+        with (self._folder / "output").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(SERVER)],
                 env=self._environment,
@@ -81,7 +87,7 @@ class RabbitServer:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End it, and Erlang's port mapper with it."""
+        """End it as a power cut would."""
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
