@@ -67,7 +67,7 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
-    services: Mapping[str, Service] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
     database, delivers to handlers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ from celery import Celery
 from django.db import connections
 
 import duly
-from duly import At
+from duly import At, brokers
 from duly.celery import CeleryPublisher
+from duly.engine.loop import Engine
+from duly.engine.targets import publish_by
+from duly.policy.service import CeleryTarget
 from duly.testing.servers import RedisServer
-from tests.celery.workers import CeleryProcesses, HandingOver
-from tests.engine.conftest import handle
+from tests.celery.workers import LEASE, CeleryProcesses, Twice
+from tests.engine.conftest import handle, start_engine
 
-__all__ = ["celery", "due_now", "handing_over", "handle", "redis", "using"]
+__all__ = ["celery", "due_now", "handing_over", "handle", "redis", "start_engine", "using"]
 
 
 @pytest.fixture
@@ -48,13 +51,18 @@ def celery(
 
 
 @pytest.fixture
-def handing_over(using: str, redis: RedisServer) -> Iterator[HandingOver]:
-    """Publish what is due to the queue "site", as an engine would."""
+def handing_over(
+    using: str, redis: RedisServer, settings: Any, start_engine: Callable[..., Engine]
+) -> Iterator[Twice]:
+    """Start an engine that hands over all that is due to the queue "site"."""
     app = Celery("publishing", broker=redis.url, set_as_current=False)
-    publisher = CeleryPublisher("site", app=app)
-    with HandingOver(using, publisher) as handing_over:
-        yield handing_over
-    publisher.close()
+    publisher = Twice(CeleryPublisher("site", app=app))
+    services = {"default": {"target": "celery", "queue": "site"}}
+    settings.DULY = {**settings.DULY, "SERVICES": services}
+    publish_by(CeleryTarget, lambda target: publisher)
+    start_engine(lease=LEASE, horizon=LEASE / 6)
+    yield publisher
+    brokers.register()
     app.close()
 
 

@@ -13,7 +13,7 @@ from duly.models import Occurrence
 from duly.testing.servers import RedisServer
 from tests import builders
 from tests.celery.conftest import due_now
-from tests.celery.workers import CeleryProcesses, HandingOver
+from tests.celery.workers import CeleryProcesses, Twice
 from tests.faults.engines import eventually
 
 pytestmark = pytest.mark.only_postgres
@@ -41,7 +41,7 @@ def await_end(using: str, count: int, seconds: float = START_SECONDS) -> None:
     ],
 )
 def test_each_pool_runs_each_occurrence_once_though_messages_come_twice(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver, pool: tuple[str, ...]
+    using: str, celery: CeleryProcesses, handing_over: Twice, pool: tuple[str, ...]
 ) -> None:
     if "gevent" in pool[0]:
         pytest.importorskip("gevent")
@@ -56,7 +56,7 @@ def test_each_pool_runs_each_occurrence_once_though_messages_come_twice(
 
 
 def test_a_killed_child_is_tried_again_and_atomic_effects_happen_once(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver
+    using: str, celery: CeleryProcesses, handing_over: Twice
 ) -> None:
     celery.worker("--concurrency=2")
     keys = {due_now("effect", "die"), due_now("effect", "live")}
@@ -73,7 +73,7 @@ def test_a_killed_child_is_tried_again_and_atomic_effects_happen_once(
 
 
 def test_time_limits_free_the_process_and_are_told_as_time_outs(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver
+    using: str, celery: CeleryProcesses, handing_over: Twice
 ) -> None:
     celery.worker("--concurrency=2")
     overrun, hang = due_now("overrun", timeout=0.5), due_now("hang", timeout=0.5)
@@ -91,7 +91,7 @@ def test_time_limits_free_the_process_and_are_told_as_time_outs(
 
 
 def test_what_the_worker_has_no_handler_for_is_parked(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver
+    using: str, celery: CeleryProcesses, handing_over: Twice
 ) -> None:
     celery.worker("--concurrency=1")
     due_now("nobodys")
@@ -104,7 +104,7 @@ def test_what_the_worker_has_no_handler_for_is_parked(
 
 
 def test_a_broker_that_is_away_costs_no_attempt_and_one_that_forgot_no_occurrence(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver, redis: RedisServer
+    using: str, celery: CeleryProcesses, handing_over: Twice, redis: RedisServer
 ) -> None:
     redis.stop()
     key = due_now("note")
@@ -121,7 +121,7 @@ def test_a_broker_that_is_away_costs_no_attempt_and_one_that_forgot_no_occurrenc
 
 
 def test_a_worker_outlives_a_restart_of_the_broker(
-    using: str, celery: CeleryProcesses, handing_over: HandingOver, redis: RedisServer
+    using: str, celery: CeleryProcesses, handing_over: Twice, redis: RedisServer
 ) -> None:
     celery.worker("--concurrency=1")
     due_now("note")

@@ -8,21 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
-from django.db import connections
-
-from duly import clock
-from duly.engine.recover import rescue
 from duly.errors import BrokerUnavailable
-from duly.store.backends import open_store
 from duly.store.rows import Claim
-from tests import builders
 
 LEASE = timedelta(seconds=3)
 
@@ -83,51 +75,24 @@ class CeleryProcesses:
 class Publishes(Protocol):
     """Whatever messages are published with."""
 
-    def publish(self, claims: list[Claim]) -> None: ...
+    def publish(self, claims: Sequence[Claim]) -> None: ...
+
+    def close(self) -> None: ...
 
 
-class HandingOver:
-    """What an engine does for a service whose target is a queue, and nothing else."""
+class Twice:
+    """Sends each message twice: a broker promises no better. Counts what it could not send."""
 
-    def __init__(self, using: str, publisher: Publishes) -> None:
-        self._using = using
-        self._store = open_store(using)
+    def __init__(self, publisher: Publishes) -> None:
         self._publisher = publisher
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.refused = 0
 
-    def __enter__(self) -> HandingOver:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        holder = uuid4()
+    def publish(self, claims: Sequence[Claim]) -> None:
         try:
-            while not self._stopping.is_set():
-                now = clock.now(self._using)
-                terms: Mapping[str, Any] = {
-                    "now": now,
-                    "until": now,
-                    "limit": 100,
-                    "lease_until": now + LEASE,
-                    "holder": holder,
-                }
-                rescue(self._store, now)
-                born = self._store.claim_due(**terms, advance=builders.finished)
-                self._hand_over([*self._store.claim_waking(**terms), *born.waiting])
-                self._stopping.wait(0.02)
-        finally:
-            connections.close_all()
-
-    def _hand_over(self, claims: list[Claim]) -> None:
-        try:
-            # Each message twice: a broker promises no better.
             self._publisher.publish([*claims, *claims])
         except BrokerUnavailable:
-            # They wait for their lease to run out; no attempt is spent.
             self.refused += len(claims)
+            raise
+
+    def close(self) -> None:
+        self._publisher.close()

@@ -25,7 +25,7 @@ from duly.celery.project import project_app
 from duly.celery.tasks import NAME
 from duly.conf import config
 from duly.errors import BrokerUnavailable
-from duly.policy.handling import Handling
+from duly.policy.handling import HIGHEST_PRIORITY, Handling
 from duly.store.rows import Claim
 
 # The lease ends an attempt whose time is up, as everywhere; these free its process afterwards.
@@ -57,6 +57,8 @@ class _Line:
     confirms: Confirms | None
     """None where the broker confirms by answering each command."""
     pid: int
+    kind: str
+    """Of broker, as kombu names it."""
     is_declared: bool = False
     """Whether the queue has been declared on it."""
 
@@ -71,7 +73,7 @@ class CeleryPublisher:
 
     queue: the name of the queue that the service's workers consume.
     app: None is the project's; see `duly.celery.project`.
-    priority: as the broker has it, 0 to 9; None is its default.
+    priority: 0 to 9, of events that have none of their own; None is the broker's default.
     headers_of: gives headers to add to a message, such as `traceparent`.
     """
 
@@ -85,7 +87,7 @@ class CeleryPublisher:
     ) -> None:
         self._queue = queue
         self._app = app
-        self._properties = {} if priority is None else {"priority": priority}
+        self._priority = priority
         self._headers_of = headers_of
         self._origin = f"duly@{socket.gethostname()}"
         self._lock = threading.Lock()
@@ -159,7 +161,7 @@ class CeleryPublisher:
                     serializer="json",
                     retry=False,
                     timeout=PUBLISH_SECONDS,
-                    **self._properties,
+                    **self._priority_of(claim, line),
                     **_expiration(claim, now),
                 )
                 line.is_declared = True
@@ -167,6 +169,13 @@ class CeleryPublisher:
                     line.confirms.published()
         if line.confirms is not None:
             line.confirms.wait(PUBLISH_SECONDS)
+
+    def _priority_of(self, claim: Claim, line: _Line) -> dict[str, int]:
+        found = claim.handling.get("priority", self._priority) if claim.handling else self._priority
+        if found is None:
+            return {}
+        # kombu: on Redis 0 is the highest.
+        return {"priority": HIGHEST_PRIORITY - found if line.kind == "redis" else found}
 
     def _celery(self) -> Celery:
         if self._app is None:
@@ -182,7 +191,7 @@ class CeleryPublisher:
         channel = connection.default_channel
         confirms = Confirms(channel) if kind == "amqp" else None
         producer = self._celery().amqp.Producer(channel, auto_declare=False)
-        return _Line(producer, confirms, os.getpid())
+        return _Line(producer, confirms, os.getpid(), kind)
 
     def _hang_up(self) -> None:
         line, self._line = self._line, None

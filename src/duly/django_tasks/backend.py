@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import math
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from duly.django_tasks.home import part
 from duly.django_tasks.running import EVENT_TYPE, task_of
 from duly.errors import ConfigurationError
 from duly.models import Occurrence, ScheduledEvent, TaskResult
-from duly.policy.handling import HandlingArguments
+from duly.policy.handling import HIGHEST_PRIORITY, HandlingArguments
 from duly.policy.retry import Retry
 from duly.policy.states import EventStatus, OccurrenceStatus
 
@@ -23,9 +23,8 @@ else:
     Base = part("backends.base").BaseTaskBackend
 
 SERVICE = "django.tasks"
-# A task overtakes those that were enqueued this long before it, for each step of priority: one
-# of the highest a second. Nothing starves, and nothing runs before its `run_after`.
-PRIORITY_STEP = timedelta(milliseconds=10)
+# As django.tasks has it; duly's are 0 to 9.
+_HIGHEST = 100
 OPTIONS = frozenset({"ATTEMPTS", "TIMEOUT", "SERVICE"})
 
 
@@ -87,12 +86,14 @@ class DulyBackend(Base):  # type: ignore[misc,unused-ignore]
             "queue": task.queue_name,
             "priority": task.priority,
         }
+        handling = self._handling.copy()
+        handling["priority"] = _priority(task.priority)
         event = scheduling.schedule_event(
             EVENT_TYPE,
-            At.instant(_due_at(task, now)),
+            At.instant(max(task.run_after or now, now)),
             payload=payload,
             service=self._service,
-            **self._handling,
+            **handling,
         )
         object.__setattr__(result, "id", str(event.id))
         part("signals").task_enqueued.send(type(self), task_result=result)
@@ -112,12 +113,9 @@ class DulyBackend(Base):  # type: ignore[misc,unused-ignore]
         return _result(event, occurrences.order_by("-due_at").first(), kept)
 
 
-def _due_at(task: Any, now: datetime) -> datetime:
-    if task.run_after is not None and task.run_after > now:
-        later: datetime = task.run_after + max(-task.priority, 0) * PRIORITY_STEP
-        return later
-    sooner: timedelta = task.priority * PRIORITY_STEP
-    return now - sooner
+def _priority(given: int) -> int:
+    """Give the step that a priority from -100 to 100 belongs to; all below 0 wait like 0."""
+    return math.ceil(max(given, 0) * HIGHEST_PRIORITY / _HIGHEST)
 
 
 def _result(event: ScheduledEvent, row: Occurrence | None, kept: TaskResult | None) -> Any:
