@@ -58,3 +58,19 @@ class EventNotFound(DulyError, LookupError):
 
 class EventConflict(DulyError, ValueError):
     """The event exists already, or is not in a state that allows the change."""
+
+
+class InvalidSaga(DulyError, ValueError):
+    """A saga's definition, context or signal that breaks its rule."""
+
+
+class UnknownSaga(DulyError, LookupError):
+    """No saga is defined by this name."""
+
+
+class SagaNotFound(DulyError, LookupError):
+    """No saga has this id or key."""
+
+
+class SagaConflict(DulyError, ValueError):
+    """The saga exists already, or is not in a state that allows the change."""

@@ -22,6 +22,7 @@
 | history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
+| saga.moved | saga, definition, status | a saga was started, goes back, has ended or stands still |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |

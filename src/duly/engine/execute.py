@@ -16,7 +16,10 @@ from django.db import transaction
 
 from duly import payloads
 from duly.civil import zones
+from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
+from duly.conf import config
+from duly.policy.handling import saga_of
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -82,7 +85,14 @@ class Attempt:
         claim, counted = self.claim, self.number - self.claim.forgiven
         decision = decide(outcome, counted, self.retry, now, random.random)
         return Result(
-            claim.id, claim.event_id, claim.due_at, self.number, decision, self.is_exclusive
+            claim.id,
+            claim.event_id,
+            claim.due_at,
+            self.number,
+            decision,
+            self.is_exclusive,
+            saga_of(claim.handling),
+            outcome.context if isinstance(outcome, Succeeded) else None,
         )
 
     @property
@@ -100,10 +110,9 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     try:
         if attempt.registration.is_atomic:
             return _run_atomic(attempt, store, clock)
-        attempt.registration.function(occurrence_of(attempt))
+        return returned(attempt, attempt.registration.function(occurrence_of(attempt)))
     except BaseException as error:
         return raised(error, attempt.retry)
-    return Succeeded()
 
 
 def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
@@ -114,9 +123,10 @@ def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     """
     try:
         with transaction.atomic(store.using):
-            attempt.registration.function(occurrence_of(attempt))
+            value = attempt.registration.function(occurrence_of(attempt))
+            outcome = returned(attempt, value)
             now = clock.now(store.using)
-            if not store.finish([attempt.result(Succeeded(), now)], now=now):
+            if not store.finish([attempt.result(outcome, now)], now=now):
                 raise _Fenced
     except _Fenced:
         # Its effects are rolled back; told as a success, to be refused and recorded so.
@@ -135,13 +145,25 @@ async def run_async(attempt: Attempt) -> Outcome:
     try:
         async with limit:
             occurrence = occurrence_of(attempt)
-            await cast("Awaitable[object]", attempt.registration.function(occurrence))
+            function = attempt.registration.function
+            value = await cast("Awaitable[object]", function(occurrence))
+        return returned(attempt, value)
     except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
         return TimedOut(timeout) if limit.expired() else raised(error, attempt.retry)
-    return Succeeded()
+
+
+def returned(attempt: Attempt, value: object) -> Succeeded:
+    """Say what a handler's return makes of its attempt.
+
+    What a saga's step returns as a dict goes into the saga's context; anything else is
+    nobody's. Raises InvalidPayload for a dict that is not JSON, or too large.
+    """
+    if saga_of(attempt.claim.handling) is None or not isinstance(value, dict):
+        return Succeeded()
+    return Succeeded(payloads.encode(rules_as_json(value), config().payload_max_bytes))
 
 
 def raised(error: BaseException, retry: Retry) -> Outcome:

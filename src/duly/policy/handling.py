@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, get_args
+from uuid import UUID
 
 from duly.errors import ConfigurationError, InvalidEvent
 from duly.policy.retry import Retry, span
@@ -20,6 +21,9 @@ DEFAULT_LIMIT = 100
 # Each make-up firing looks through those that remain, so that more would cost minutes.
 MOST_CAUGHT_UP = 1000
 _SECOND = timedelta(seconds=1)
+# Beside the policies of an event that is a saga's stands which saga's: no policy, and nothing
+# that a user could set.
+_SAGA = "saga"
 
 
 class HandlingArguments(TypedDict, total=False):
@@ -114,6 +118,7 @@ class Handling:
         if not data:
             return DEFAULT
         values = dict(data)
+        values.pop(_SAGA, None)
         if retry := values.get("retry"):
             values["retry"] = Retry(
                 attempts=retry["attempts"],
@@ -127,6 +132,16 @@ class Handling:
 
 
 DEFAULT = Handling()
+
+
+def of_saga(stored: dict[str, Any], saga: UUID) -> dict[str, Any]:
+    """Mark stored policies as those of an event of this saga."""
+    return stored | {_SAGA: saga.hex}
+
+
+def saga_of(stored: Mapping[str, Any]) -> UUID | None:
+    """Say which saga an event with these stored policies belongs to."""
+    return UUID(stored[_SAGA]) if stored and _SAGA in stored else None
 
 
 def retry_of(stored: Mapping[str, Any], handlers: Retry) -> Retry:

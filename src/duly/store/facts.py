@@ -31,6 +31,10 @@ FENCED: Final = "fenced"
 RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
+# Of sagas, whose id stands in place of an event's.
+SAGA_STARTED: Final = "saga_started"
+SAGA_SIGNALLED: Final = "saga_signalled"
+SAGA_MOVED: Final = "saga_moved"
 # Of the ledger itself.
 PRUNED: Final = "pruned"
 # `Decision.fact` brings: succeeded, retried, snoozed, died.
