@@ -209,7 +209,8 @@ def possible(definition: Definition, state: State, *, is_sure: bool) -> Iterator
             yield Succeeded(position)
             yield Failed(position, "no", began=True)
             yield Failed(position, "no", began=False)
-        if forth is StepStatus.RUNNING and getattr(node, "timeout", DAY):
+        has_timer = isinstance(node, WaitFor) or (isinstance(node, Step) and node.timeout)
+        if forth is StepStatus.RUNNING and has_timer:
             yield TimedOut(position)
         if forth is StepStatus.PLANNED and isinstance(node, WaitFor) and state.status == "running":
             yield Succeeded(position)
@@ -271,7 +272,7 @@ def check_the_move(definition: Definition, before: State, move: Move) -> None:
             assert before.backward[position] is StepStatus.PLANNED, "twice"
             assert not {StepStatus.RUNNING, StepStatus.STOPPING} & set(move.state.forward)
             (stage,) = [s for s in definition.stages if position in s]
-            later = [p for p in range(stage[-1] + 1, len(definition.nodes))]
+            later = range(stage[-1] + 1, len(definition.nodes))
             assert all(
                 move.state.backward[p] is StepStatus.SUCCEEDED
                 for p in later

@@ -103,6 +103,22 @@ def ended(using: str, event_id: UUID) -> Stopped | None:
     return Stopped(occurrences.filter(attempt__gt=0).exists())
 
 
+def standing(using: str, event_id: UUID) -> str:
+    """Say in words what an open step waits for."""
+    event = events_in(using).filter(id=event_id).defer("payload").first()
+    if event is None:
+        return "its event is gone"
+    if event.next_at is not None:
+        return f"due at {event.next_at:%Y-%m-%d %H:%M:%S}Z"
+    rows = Occurrence.objects.using(using).filter(event_id=event_id, wake_at__isnull=False)
+    row = rows.defer("payload").first()
+    if row is None or row.wake_at is None:
+        return f"its event is {event.status}" + (f": {event.reason}" if event.reason else "")
+    why = row.reason or row.error.partition("\n")[0]
+    until = f"{row.wake_at:%Y-%m-%d %H:%M:%S}Z"
+    return f"{row.status} until {until}, attempt {row.attempt}" + (f": {why}" if why else "")
+
+
 def _locked(using: str, rows: Any) -> Any:
     features = connections[using].features
     if not features.has_select_for_update:
