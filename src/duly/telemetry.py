@@ -19,7 +19,7 @@
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock; doubted |
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
-| history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
+| history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
 | saga.moved | saga, definition, status | a saga was started, goes back, has ended or stands still |

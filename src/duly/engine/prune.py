@@ -77,5 +77,9 @@ class PruneWatch:
                 break
             begun = self._clock.monotonic()
         emit(
-            "history.pruned", occurrences=done.occurrences, events=done.events, entries=done.entries
+            "history.pruned",
+            occurrences=done.occurrences,
+            events=done.events,
+            entries=done.entries,
+            sagas=done.sagas,
         )
