@@ -150,7 +150,10 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
 
 
 def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
-    """Cancel every live event of an entity; gives one answer for each."""
+    """Cancel every live event of an entity; gives one answer for each.
+
+    A saga of which a step is cancelled goes back; compensations are not cancelled.
+    """
     using = config().database
     kind, id_ = entity_pair((entity_type, entity_id))
     now = clock.now(using)

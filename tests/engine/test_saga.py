@@ -459,6 +459,26 @@ def test_a_step_whose_event_is_ended_by_hand_counts_as_failed(
     assert statuses(saga) == {"hotel": "cancelled"}
 
 
+def test_compensations_are_not_cancelled_with_the_events_of_their_entity(
+    using: str, start_engine: Start, define: Define, steps: Steps, ended: Any
+) -> None:
+    def trip(saga: SagaBuilder) -> None:
+        saga.step("hotel", compensate="no_hotel")
+        saga.wait_for("consent", deadline=DAY)
+
+    define(trip)
+    steps.are("hotel", "no_hotel")
+    engine = start_engine()
+    saga = ended(duly.start_saga("trip", entity=("visit", 4)), "waiting")
+    engine.stop()
+
+    duly.cancel_saga(saga.id)
+    duly.cancel_entity_events("visit", 4)
+    start_engine()
+
+    ended(saga, "cancelled")
+
+
 def test_a_signal_whose_timer_is_cancelled_by_hand_is_not_waited_for_for_ever(
     using: str, define: Define
 ) -> None:

@@ -30,6 +30,8 @@ from duly.store.wakeups import notify_after_commit
 # What is due later than this is found by the polls; nearer, the engines are woken.
 NOTIFY_WITHIN = timedelta(seconds=5)
 LONGEST_REASON = 500
+COMPENSATION_KEYS = ("saga:", ":compensation")
+"""How the keys of the events begin and end that compensate the steps of sagas."""
 _TIMING = (
     "rule",
     "exceptions",
@@ -68,12 +70,19 @@ def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: st
 def cancel_entity(
     using: str, entity_type: str, entity_id: str, now: datetime, actor: str
 ) -> list[Changed]:
-    """Cancel every event of an entity that is scheduled or paused, or still has work to do."""
+    """Cancel every event of an entity that is scheduled or paused, or still has work to do.
+
+    Compensations of sagas go on.
+    """
     alive = Q(status__in=[EventStatus.SCHEDULED, EventStatus.PAUSED]) | Q(
         occurrences__wake_at__isnull=False
     )
     with transaction.atomic(using):
         of_entity = events_in(using).filter(entity_type=entity_type, entity_id=entity_id)
+        # What undoes the steps of a saga is not undone by who has undone the rest.
+        of_entity = of_entity.exclude(
+            key__startswith=COMPENSATION_KEYS[0], key__endswith=COMPENSATION_KEYS[1]
+        )
         ids = of_entity.filter(alive).order_by("id").values_list("id", flat=True).distinct()
         locked = events_in(using).filter(id__in=list(ids)).order_by("id").select_for_update()
         return [cancel_locked(using, event, now, actor) for event in locked]
