@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from duly.civil.every import Every
     from duly.civil.resolve import Due
     from duly.civil.rrule import RRule
+    from duly.definitions import SagaBuilder, saga
     from duly.errors import DulyError
     from duly.intake import NewEvent
     from duly.operations import (
@@ -43,6 +44,17 @@ if TYPE_CHECKING:
     from duly.policy.limits import Concurrency, Limits
     from duly.policy.retry import GiveUp, Retry, Snooze
     from duly.registry import Occurrence, handler
+    from duly.sagas import (
+        acancel_saga,
+        afind_saga,
+        asignal_saga,
+        astart_saga,
+        cancel_saga,
+        find_saga,
+        list_sagas,
+        signal_saga,
+        start_saga,
+    )
     from duly.scheduling import (
         Answer,
         Upcoming,
@@ -95,6 +107,7 @@ __all__ = [
     "Plan",
     "RRule",
     "Retry",
+    "SagaBuilder",
     "Snooze",
     "Upcoming",
     "__version__",
@@ -102,8 +115,10 @@ __all__ = [
     "abreakers",
     "acancel_entity_events",
     "acancel_event",
+    "acancel_saga",
     "aclose_breaker",
     "aexplain",
+    "afind_saga",
     "amove_firing",
     "aopen_breaker",
     "apause_event",
@@ -114,18 +129,23 @@ __all__ = [
     "aresume_event",
     "aschedule_event",
     "aschedule_events",
+    "asignal_saga",
     "askip_firing",
+    "astart_saga",
     "atrigger_event",
     "aupcoming_events",
     "backfill_event",
     "breakers",
     "cancel_entity_events",
     "cancel_event",
+    "cancel_saga",
     "close_breaker",
     "convert",
     "dead_letters",
     "explain",
+    "find_saga",
     "handler",
+    "list_sagas",
     "move_firing",
     "open_breaker",
     "pause_event",
@@ -135,9 +155,12 @@ __all__ = [
     "replay_dead",
     "reschedule_event",
     "resume_event",
+    "saga",
     "schedule_event",
     "schedule_events",
+    "signal_saga",
     "skip_firing",
+    "start_saga",
     "trigger_event",
     "upcoming_events",
     "validate",
@@ -187,6 +210,21 @@ _HOMES |= dict.fromkeys(
         "skip_firing",
     ],
     "duly.operations",
+)
+_HOMES |= dict.fromkeys(["SagaBuilder", "saga"], "duly.definitions")
+_HOMES |= dict.fromkeys(
+    [
+        "acancel_saga",
+        "afind_saga",
+        "asignal_saga",
+        "astart_saga",
+        "cancel_saga",
+        "find_saga",
+        "list_sagas",
+        "signal_saga",
+        "start_saga",
+    ],
+    "duly.sagas",
 )
 # The verbs, and what they give and take.
 _VERBS = "duly.scheduling"

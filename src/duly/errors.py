@@ -91,3 +91,19 @@ class AddressRefused(DulyError):
 
 class BrokerUnavailable(DulyError, ConnectionError):
     """A message broker did not take a message in time."""
+
+
+class InvalidSaga(DulyError, ValueError):
+    """A saga's definition, context or signal that breaks its rule."""
+
+
+class UnknownSaga(DulyError, LookupError):
+    """No saga is defined by this name."""
+
+
+class SagaNotFound(DulyError, LookupError):
+    """No saga has this id or key."""
+
+
+class SagaConflict(DulyError, ValueError):
+    """The saga exists already, or is not in a state that allows the change."""

@@ -9,9 +9,11 @@ from duly import registry
 from duly.conf import config
 from duly.django_tasks import home
 from duly.models import Occurrence
+from duly.policy.retry import Retry
 from duly.registry import handler
 from duly.signals import occurrence_died
 from duly.store.deaths import EVENT_TYPE
+from duly.store.saga_events import TIMER
 
 
 @handler(EVENT_TYPE)
@@ -25,6 +27,11 @@ def tell_of_a_death(told: registry.Occurrence) -> None:
     if found is not None and found.on_dead is not None:
         found.on_dead(dead)
     occurrence_died.send(sender=Occurrence, occurrence=dead)
+
+
+@handler(TIMER, retry=Retry(attempts=1000))
+def let_a_saga_go_on(timer: registry.Occurrence) -> None:
+    """Do nothing: that its time has come moves the saga, in the transaction that records it."""
 
 
 if find_spec("celery") is not None:

@@ -130,9 +130,7 @@ class Intake:
 
     def _event_type(self, given: str, service: str) -> str:
         name = registry.normalise_type(given)
-        if self._settings.strict and registry.find(name) is None:
-            if not services.delivers_elsewhere(service):
-                registry.require(name)
+        if self._settings.strict and not services.require_handler(name, service):
             return name
         self._types[given] = name
         return name

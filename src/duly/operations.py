@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 
 from duly import clock
 from duly.civil.forms import rule_from_json
@@ -18,7 +19,7 @@ from duly.conf import config
 from duly.errors import InvalidEvent
 from duly.models import Occurrence
 from duly.scheduling import Answer
-from duly.store import events, firings
+from duly.store import events, firings, sagas
 
 MOST_BACKFILLED = 10_000
 MOST_PLANNED = 1000
@@ -49,7 +50,11 @@ def skip_firing(
     """
     using = config().database
     at = as_instant(due_at) if due_at else None
-    return Answer.of(firings.skip(using, event, service, at, clock.now(using), actor))
+    now = clock.now(using)
+    with transaction.atomic(using):
+        changed = firings.skip(using, event, service, at, now, actor)
+        sagas.look_again(using, [changed], now)
+    return Answer.of(changed)
 
 
 def move_firing(

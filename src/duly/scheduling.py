@@ -14,6 +14,7 @@ from typing import Any, Literal, Unpack
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.db.models import QuerySet
 
 from duly import clock, registry
@@ -33,7 +34,7 @@ from duly.intake import Intake, NewEvent, TzdataChange, check_length, entity_pai
 from duly.models import Occurrence, ScheduledEvent
 from duly.policy.handling import Handling, HandlingArguments
 from duly.policy.states import OccurrenceStatus
-from duly.store import arrivals, events
+from duly.store import arrivals, events, sagas
 from duly.store.moves import next_due
 from duly.store.rows import stored_due
 from duly.store.stored import StoredEvents
@@ -141,14 +142,24 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
     Cancelling it again is done as well. Raises EventNotFound.
     """
     using = config().database
-    return Answer.of(events.cancel(using, event, service, clock.now(using), actor))
+    now = clock.now(using)
+    with transaction.atomic(using):
+        changed = events.cancel(using, event, service, now, actor)
+        sagas.look_again(using, [changed], now)
+    return Answer.of(changed)
 
 
 def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
-    """Cancel every live event of an entity; gives one answer for each."""
+    """Cancel every live event of an entity; gives one answer for each.
+
+    A saga of which a step is cancelled goes back; compensations are not cancelled.
+    """
     using = config().database
     kind, id_ = entity_pair((entity_type, entity_id))
-    cancelled = events.cancel_entity(using, kind, id_, clock.now(using), actor)
+    now = clock.now(using)
+    with transaction.atomic(using):
+        cancelled = events.cancel_entity(using, kind, id_, now, actor)
+        sagas.look_again(using, cancelled, now)
     return [Answer.of(one) for one in cancelled]
 
 
@@ -162,7 +173,10 @@ def reschedule_event(
     using = config().database
     now = clock.now(using)
     first, anchored = first_due_of(rule, now, str(event))
-    return Answer.of(events.reschedule(using, event, service, anchored, first, now, actor))
+    with transaction.atomic(using):
+        changed = events.reschedule(using, event, service, anchored, first, now, actor)
+        sagas.look_again(using, [changed], now)
+    return Answer.of(changed)
 
 
 def pause_event(
@@ -173,7 +187,11 @@ def pause_event(
     Raises EventNotFound, and EventConflict for one that is finished or cancelled.
     """
     using = config().database
-    return Answer.of(events.pause(using, event, service, note, clock.now(using), actor))
+    now = clock.now(using)
+    with transaction.atomic(using):
+        changed = events.pause(using, event, service, note, now, actor)
+        sagas.look_again(using, [changed], now)
+    return Answer.of(changed)
 
 
 def resume_event(event: UUID | str, *, service: str = "default", actor: str = "") -> Answer:

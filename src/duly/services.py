@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
+from duly import registry as handlers
 from duly.conf import config
 from duly.errors import ConfigurationError
 from duly.policy.service import HandlerTarget, Service, service_from
@@ -78,8 +79,15 @@ registry = Registry()
 """Of what schedules; each engine looks for itself."""
 
 
-def delivers_elsewhere(name: object) -> bool:
-    """Say whether a service's events need no handler in this process."""
+def require_handler(event_type: str, service: object) -> bool:
+    """Say whether a handler of this process has an event type.
+
+    Raises UnknownEventType where none has, unless its service delivers elsewhere.
+    """
+    if handlers.find(event_type) is not None:
+        return True
     registry.refresh()
-    found = registry.find(name) if isinstance(name, str) else UNREGISTERED
-    return found is None or not isinstance(found.target, HandlerTarget)
+    found = registry.find(service) if isinstance(service, str) else UNREGISTERED
+    if found is not None and isinstance(found.target, HandlerTarget):
+        handlers.require(event_type)
+    return False

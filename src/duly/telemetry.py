@@ -22,12 +22,13 @@
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock; doubted |
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
-| history.pruned | occurrences, events, entries | what ended longer ago than is kept was deleted |
+| history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | breaker.moved | gate, status | a breaker opened, or closed |
 | target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
+| saga.moved | saga, definition, status | a saga was started, goes back, has ended or stands still |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |

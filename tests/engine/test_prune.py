@@ -39,7 +39,7 @@ def test_an_engine_deletes_what_is_kept_no_longer(
     start_engine(retention=5 * DAY)
 
     told = signals.wait("history.pruned")
-    assert told == {"occurrences": 1, "events": 1, "entries": 3}
+    assert told == {"occurrences": 1, "events": 1, "entries": 3, "sagas": 0}
     assert Occurrence.objects.using(using).count() == 1
     assert LedgerEntry.objects.using(using).filter(fact="pruned", actor="engine").count() == 1
 
@@ -103,4 +103,4 @@ def test_history_is_dropped_by_the_month_where_there_are_months(
     start_engine(retention=40 * DAY)
 
     told = signals.wait("history.pruned")
-    assert told == {"occurrences": 1, "events": 1, "entries": 3}
+    assert told == {"occurrences": 1, "events": 1, "entries": 3, "sagas": 0}

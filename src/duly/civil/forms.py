@@ -38,6 +38,33 @@ def rule_to_text(rule: Rule) -> str:
     return json.dumps(rule.to_json())
 
 
+def rules_as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give named values with each rule among them in its JSON form."""
+    return {
+        name: value.to_json() if isinstance(value, At | Cron | RRule | Every) else value
+        for name, value in values.items()
+    }
+
+
+def moment_from_json(data: object) -> At:
+    """Give the moment that a JSON value says: the form of an At, or an ISO 8601 instant.
+
+    Raises InvalidRule for anything else, and what `At` itself raises.
+    """
+    if isinstance(data, str):
+        try:
+            return At.instant(datetime.fromisoformat(data))
+        except ValueError:
+            raise InvalidRule(
+                "a moment must be ISO 8601 with an offset, or the JSON form of At; "
+                f"got {data!r:.60}"
+            ) from None
+    rule = rule_from_json(data)
+    if not isinstance(rule, At):
+        raise InvalidRule(f"a moment must be an At, got {rule.describe()}")
+    return rule
+
+
 def rule_from_json(data: object) -> Rule:
     """Give the rule that a JSON form says.
 

@@ -69,7 +69,7 @@ def add_verbs(parser: ArgumentParser) -> None:
             name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
         )
         add_arguments(verb)
-        if add_arguments not in (_tzdata, _ledger):  # Their own verbs have them.
+        if add_arguments not in (_tzdata, _ledger, _saga):  # Their own verbs have them.
             _add_common(verb)
 
 
@@ -221,6 +221,28 @@ def _ledger(verb: ArgumentParser) -> None:
         _add_common(one)
 
 
+def _saga(verb: ArgumentParser) -> None:
+    what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
+    show = what.add_parser("show", help="tell how far a saga has come, step by step")
+    list_ = what.add_parser("list", help="list sagas, the newest first")
+    list_.add_argument("--name", metavar="NAME", help="only sagas of this name")
+    list_.add_argument("--status", metavar="STATUS", help="such as waiting, or failed")
+    _add_entity(list_)
+    _add_count(list_, 20)
+    signal = what.add_parser("signal", help="give a saga a signal that it waits for")
+    cancel = what.add_parser("cancel", help="let a saga go back: what is done is compensated")
+    for one in (show, signal, cancel):
+        one.add_argument("saga", metavar="SAGA", help="id or key")
+        one.add_argument("--name", default="", metavar="NAME", help="name of the key's saga")
+    signal.add_argument("signal", metavar="SIGNAL", help="its name")
+    signal.add_argument("--value", metavar="JSON", help="JSON text, @FILE, or - for stdin")
+    cancel.add_argument("--reason", default="", metavar="TEXT", help="why, for the ledger")
+    for one in (signal, cancel):
+        _add_dry_run(one)
+    for one in (show, list_, signal, cancel):
+        _add_common(one)
+
+
 def _release(verb: ArgumentParser) -> None:
     _add_dry_run(verb)
 
@@ -336,6 +358,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
     "ledger": ("show the life of an event, or verify all of it", "", _ledger),
+    "saga": ("show, list, signal and cancel sagas", "", _saga),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),

@@ -11,11 +11,12 @@ from importlib import import_module
 
 from duly.cli.arguments import build_parser
 from duly.cli.tables import visible
-from duly.errors import DulyError, EventConflict, EventNotFound
+from duly.errors import DulyError, EventConflict, EventNotFound, SagaConflict, SagaNotFound
 
 STANDALONE = "duly.service.settings"
 WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
 
+_NOT_DONE = EventNotFound | EventConflict | SagaNotFound | SagaConflict
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -60,7 +61,7 @@ def perform(options: Namespace) -> int:
 
 def exit_code(error: DulyError) -> int:
     """Give the exit code that an error ends a command with."""
-    return NOT_DONE if isinstance(error, EventNotFound | EventConflict) else WRONG_INPUT
+    return NOT_DONE if isinstance(error, _NOT_DONE) else WRONG_INPUT
 
 
 def _prepare(options: Namespace) -> None:

@@ -17,10 +17,12 @@ from django.db import transaction
 
 from duly import payloads
 from duly.civil import zones
+from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
+from duly.conf import config
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
-from duly.policy.handling import Handling, retry_of
+from duly.policy.handling import Handling, retry_of, saga_of
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -108,7 +110,14 @@ class Attempt:
         claim, counted = self.claim, self.number - self.claim.forgiven
         decision = decide(outcome, counted, self.retry, now, random.random)
         return Result(
-            claim.id, claim.event_id, claim.due_at, self.number, decision, self.is_exclusive
+            claim.id,
+            claim.event_id,
+            claim.due_at,
+            self.number,
+            decision,
+            self.is_exclusive,
+            saga_of(claim.handling),
+            outcome.context if isinstance(outcome, Succeeded) else None,
         )
 
     @property
@@ -128,10 +137,9 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
             return run_batch([attempt])[0]
         if attempt.registration.is_atomic:
             return _run_atomic(attempt, store, clock)
-        attempt.registration.function(occurrence_of(attempt))
+        return returned(attempt, attempt.registration.function(occurrence_of(attempt)))
     except BaseException as error:
         return raised(error, attempt)
-    return Succeeded()
 
 
 def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
@@ -145,8 +153,8 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
             outcomes[index] = raised(error, attempt)
     try:
         function: Callable[..., object] = attempts[0].registration.function
-        returned = function(list(occurrences.values())) if occurrences else None
-        failed = _failures(returned, {occurrence.id for occurrence in occurrences.values()})
+        answer = function(list(occurrences.values())) if occurrences else None
+        failed = _failures(answer, {occurrence.id for occurrence in occurrences.values()})
     except BaseException as error:
         failed = dict.fromkeys((one.id for one in occurrences.values()), error)
     for index, occurrence in occurrences.items():
@@ -155,20 +163,20 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
     return [outcomes[index] for index in range(len(attempts))]
 
 
-def _failures(returned: object, known: set[UUID]) -> Mapping[UUID, BaseException]:
-    if returned is None:
+def _failures(answer: object, known: set[UUID]) -> Mapping[UUID, BaseException]:
+    if answer is None:
         return {}
-    if not isinstance(returned, Mapping):
+    if not isinstance(answer, Mapping):
         raise InvalidOutcome(
             "a handler of batches must return None, or a dict of the ids of those that failed "
-            f"and their exceptions; got {returned!r:.120}"
+            f"and their exceptions; got {answer!r:.120}"
         )
-    for id_, error in returned.items():
+    for id_, error in answer.items():
         if id_ not in known or not isinstance(error, BaseException):
             raise InvalidOutcome(
                 f"{id_!r:.60}: {error!r:.120} is no occurrence of this batch, or no exception"
             )
-    return returned
+    return answer
 
 
 def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
@@ -179,9 +187,10 @@ def _run_atomic(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     """
     try:
         with transaction.atomic(store.using):
-            attempt.registration.function(occurrence_of(attempt))
+            value = attempt.registration.function(occurrence_of(attempt))
+            outcome = returned(attempt, value)
             now = clock.now(store.using)
-            if not store.finish([attempt.result(Succeeded(), now)], now=now):
+            if not store.finish([attempt.result(outcome, now)], now=now):
                 raise _Fenced
     except _Fenced:
         # Its effects are rolled back; told as a success, to be refused and recorded so.
@@ -200,13 +209,25 @@ async def run_async(attempt: Attempt) -> Outcome:
     try:
         async with limit:
             occurrence = occurrence_of(attempt)
-            await cast("Awaitable[object]", attempt.registration.function(occurrence))
+            function = attempt.registration.function
+            value = await cast("Awaitable[object]", function(occurrence))
+        return returned(attempt, value)
     except BaseException as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
         return TimedOut(timeout) if limit.expired() else raised(error, attempt)
-    return Succeeded()
+
+
+def returned(attempt: Attempt, value: object) -> Succeeded:
+    """Say what a handler's return makes of its attempt.
+
+    What a saga's step returns as a dict goes into the saga's context; anything else is
+    nobody's. Raises InvalidPayload for a dict that is not JSON, or too large.
+    """
+    if saga_of(attempt.claim.handling) is None or not isinstance(value, dict):
+        return Succeeded()
+    return Succeeded(payloads.encode(rules_as_json(value), config().payload_max_bytes))
 
 
 def raised(error: BaseException, attempt: Attempt) -> Outcome:

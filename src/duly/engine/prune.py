@@ -79,5 +79,9 @@ class PruneWatch:
         while task_results.drop_orphans(self._using) and not self._stopping.wait(REST):
             pass
         emit(
-            "history.pruned", occurrences=done.occurrences, events=done.events, entries=done.entries
+            "history.pruned",
+            occurrences=done.occurrences,
+            events=done.events,
+            entries=done.entries,
+            sagas=done.sagas,
         )

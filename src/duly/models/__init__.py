@@ -4,6 +4,7 @@ from duly.models.event import ScheduledEvent
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
+from duly.models.saga import Saga, SagaStep
 from duly.models.seal import LedgerSeal
 from duly.models.service import Service
 from duly.models.stamp import Stamp
@@ -15,6 +16,8 @@ __all__ = [
     "LedgerEntry",
     "LedgerSeal",
     "Occurrence",
+    "Saga",
+    "SagaStep",
     "ScheduledEvent",
     "Service",
     "Stamp",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict, get_args
+from uuid import UUID
 
 from duly.errors import ConfigurationError, InvalidEvent
 from duly.policy.retry import Retry, span
@@ -22,6 +23,9 @@ MOST_CAUGHT_UP = 1000
 HIGHEST_PRIORITY = 9
 PRIORITY_STEP = timedelta(seconds=10)
 _SECOND = timedelta(seconds=1)
+# Beside the policies of an event that is a saga's stands which saga's: no policy, and nothing
+# that a user could set.
+_SAGA = "saga"
 
 
 class HandlingArguments(TypedDict, total=False):
@@ -120,6 +124,7 @@ class Handling:
         if not data:
             return DEFAULT
         values = dict(data)
+        values.pop(_SAGA, None)
         if retry := values.get("retry"):
             values["retry"] = Retry(
                 attempts=retry["attempts"],
@@ -138,6 +143,16 @@ DEFAULT = Handling()
 def rank(due_at: datetime, handling: Mapping[str, Any]) -> datetime:
     """Give the instant by which an occurrence has its place among others that are due."""
     return due_at - handling.get("priority", 0) * PRIORITY_STEP if handling else due_at
+
+
+def of_saga(stored: dict[str, Any], saga: UUID) -> dict[str, Any]:
+    """Mark stored policies as those of an event of this saga."""
+    return stored | {_SAGA: saga.hex}
+
+
+def saga_of(stored: Mapping[str, Any]) -> UUID | None:
+    """Say which saga an event with these stored policies belongs to."""
+    return UUID(stored[_SAGA]) if stored and _SAGA in stored else None
 
 
 def retry_of(stored: Mapping[str, Any], handlers: Retry) -> Retry:

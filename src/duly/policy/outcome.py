@@ -15,6 +15,9 @@ from duly.policy.states import OccurrenceStatus
 class Succeeded:
     """The handler returned."""
 
+    context: str | None = None
+    """JSON text of what a saga's step adds to its context."""
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:

@@ -21,6 +21,7 @@ from duly.civil.rules import Rule
 from duly.errors import EventConflict, EventNotFound
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.policy.handling import saga_of
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts
 from duly.store.rows import resolution_text
@@ -29,6 +30,8 @@ from duly.store.wakeups import notify_after_commit
 # What is due later than this is found by the polls; nearer, the engines are woken.
 NOTIFY_WITHIN = timedelta(seconds=5)
 LONGEST_REASON = 500
+COMPENSATION_KEYS = ("saga:", ":compensation")
+"""How the keys of the events begin and end that compensate the steps of sagas."""
 _TIMING = (
     "rule",
     "exceptions",
@@ -49,6 +52,8 @@ class Changed:
 
     event_id: UUID
     running_since: datetime | None = None
+    saga: UUID | None = None
+    """The saga that the event is a step of, and that may have to go on otherwise."""
 
 
 def find(using: str, event: UUID | str, service: str) -> ScheduledEvent:
@@ -59,21 +64,28 @@ def find(using: str, event: UUID | str, service: str) -> ScheduledEvent:
 def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Changed:
     """Cancel an event and what of it has not begun."""
     with transaction.atomic(using):
-        return _cancel(using, lock(using, event, service), now, actor)
+        return cancel_locked(using, lock(using, event, service), now, actor)
 
 
 def cancel_entity(
     using: str, entity_type: str, entity_id: str, now: datetime, actor: str
 ) -> list[Changed]:
-    """Cancel every event of an entity that is scheduled or paused, or still has work to do."""
+    """Cancel every event of an entity that is scheduled or paused, or still has work to do.
+
+    Compensations of sagas go on.
+    """
     alive = Q(status__in=[EventStatus.SCHEDULED, EventStatus.PAUSED]) | Q(
         occurrences__wake_at__isnull=False
     )
     with transaction.atomic(using):
         of_entity = events_in(using).filter(entity_type=entity_type, entity_id=entity_id)
+        # What undoes the steps of a saga is not undone by who has undone the rest.
+        of_entity = of_entity.exclude(
+            key__startswith=COMPENSATION_KEYS[0], key__endswith=COMPENSATION_KEYS[1]
+        )
         ids = of_entity.filter(alive).order_by("id").values_list("id", flat=True).distinct()
         locked = events_in(using).filter(id__in=list(ids)).order_by("id").select_for_update()
-        return [_cancel(using, event, now, actor) for event in locked]
+        return [cancel_locked(using, event, now, actor) for event in locked]
 
 
 def reschedule(  # noqa: PLR0913 - who, what, when and by whom
@@ -97,14 +109,14 @@ def pause(
     with transaction.atomic(using):
         found = lock(using, event, service)
         if found.status == EventStatus.PAUSED:
-            return Changed(found.id)
+            return changed(found)
         require_status(found, EventStatus.SCHEDULED, "paused")
         _leave_schedule(using, found, EventStatus.PAUSED, now, note)
         # What is being retried has begun: a pause is about what is still to come.
         running_since = stop_occurrences(using, found, now, actor, "paused", attempt=0)
         data = {"note": note} if note else None
         record(using, [facts.entry(facts.PAUSED, now, found.id, actor=actor, data=data)])
-        return Changed(found.id, running_since)
+        return changed(found, running_since)
 
 
 def resume(
@@ -124,7 +136,7 @@ def resume(
         found.save(using=using, update_fields=_TIMING)
         record(using, [event_entry(facts.RESUMED, now, found, actor)])
         notify_after_commit(using, first.at, now, NOTIFY_WITHIN)
-        return Changed(found.id)
+        return changed(found)
 
 
 def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: str) -> Occurrence:
@@ -215,14 +227,20 @@ def retime(
     running_since = stop_occurrences(using, event, now, actor, "rescheduled")
     record(using, [event_entry(facts.RESCHEDULED, now, event, actor, before)])
     notify_after_commit(using, first.at, now, NOTIFY_WITHIN)
-    return Changed(event.id, running_since)
+    return changed(event, running_since)
 
 
-def _cancel(using: str, event: ScheduledEvent, now: datetime, actor: str) -> Changed:
+def cancel_locked(using: str, event: ScheduledEvent, now: datetime, actor: str) -> Changed:
+    """Cancel a locked event and what of it has not begun."""
     if event.status != EventStatus.CANCELLED:
         _leave_schedule(using, event, EventStatus.CANCELLED, now, "")
         record(using, [facts.entry(facts.CANCELLED, now, event.id, actor=actor)])
-    return Changed(event.id, stop_occurrences(using, event, now, actor, "cancelled"))
+    return changed(event, stop_occurrences(using, event, now, actor, "cancelled"))
+
+
+def changed(event: ScheduledEvent, running_since: datetime | None = None) -> Changed:
+    """Say what became of a change of this event."""
+    return Changed(event.id, running_since, saga_of(event.handling))
 
 
 def _leave_schedule(

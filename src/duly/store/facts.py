@@ -32,6 +32,10 @@ RELEASED: Final = "released"
 PARKED: Final = "parked"
 UNPARKED: Final = "unparked"
 DEFERRED: Final = "deferred"
+# Of sagas, whose id stands in place of an event's.
+SAGA_STARTED: Final = "saga_started"
+SAGA_SIGNALLED: Final = "saga_signalled"
+SAGA_MOVED: Final = "saga_moved"
 # Of no event.
 PRUNED: Final = "pruned"
 BREAKER_OPENED: Final = "breaker_opened"

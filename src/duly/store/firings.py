@@ -20,6 +20,7 @@ from duly.store import facts
 from duly.store.events import (
     NOTIFY_WITHIN,
     Changed,
+    changed,
     lock,
     record,
     require_status,
@@ -60,8 +61,8 @@ def move(  # noqa: PLR0913 - which, where, when and by whom
     with transaction.atomic(using):
         found = lock(using, event, service)
         origin = due_at or found.next_at
-        changed = _skip(using, found, due_at, now, actor)
-        if changed.running_since is None:
+        skipped = _skip(using, found, due_at, now, actor)
+        if skipped.running_since is None:
             zone = zones.get_zone(found.execution_timezone)
             wall_time = zone.wall_time_at(to)
             due = Due(Instant(to), wall_time, zone.name, "plain")
@@ -69,7 +70,7 @@ def move(  # noqa: PLR0913 - which, where, when and by whom
             data = {"moved_from": origin.isoformat() if origin else None, "due_at": to.isoformat()}
             entry = facts.entry(facts.MOVED, now, found.id, occurrence.id, actor=actor, data=data)
             record(using, [entry])
-        return changed
+        return skipped
 
 
 def backfill(
@@ -125,7 +126,7 @@ def _skip(
         event.updated_at = now
     event.save(using=using)
     record(using, [facts.entry(facts.SKIPPED, now, event.id, actor=actor, data=data)])
-    return Changed(event.id)
+    return changed(event)
 
 
 def _skip_born(
@@ -137,7 +138,8 @@ def _skip_born(
         raise InvalidEvent(f"{due_at.isoformat()} is no due instant to come of event {event.id}")
     if row.wake_at is None:
         raise EventConflict(f"the firing at {due_at.isoformat()} is {row.status} already")
-    return Changed(event.id, stop_occurrences(using, event, now, actor, "skipped", due_at=due_at))
+    running_since = stop_occurrences(using, event, now, actor, "skipped", due_at=due_at)
+    return changed(event, running_since)
 
 
 def _go_on(event: ScheduledEvent, now: datetime) -> Due | None:

@@ -18,9 +18,10 @@ from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.policy.handling import saga_of
 from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
-from duly.store import facts
+from duly.store import facts, sagas
 from duly.store.births import (
     MOVED,
     birth,
@@ -188,6 +189,7 @@ class PortableStore:
                     row.attempt,
                     decide(row),
                     is_exclusive(row.handling),
+                    saga_of(row.handling),
                 )
                 for row in expired
             ]
@@ -400,7 +402,7 @@ class PortableStore:
         return [claim for claim in claims if claim.id not in stopped]
 
     def _conclude(self, results: Sequence[Result], now: datetime) -> set[UUID]:
-        """Write outcomes, and an event for each death among them."""
+        """Write outcomes, an event for each death among them, and what follows in sagas."""
         written = self._write(results, now)
         if ended := {
             result.event_id
@@ -418,6 +420,9 @@ class PortableStore:
             events = announcements(dead, now)
             self._events().bulk_create(events)
             self._record(event_entry(facts.SCHEDULED, now, event, facts.ENGINE) for event in events)
+        steps = [result for result in results if result.saga and result.id in written]
+        if steps:
+            sagas.conclude(self.using, steps, now)
         return written
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:

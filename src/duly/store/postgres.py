@@ -154,7 +154,7 @@ class PostgresStore(PortableStore):
 
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
         if any(
-            result.exclusive or result.decision.status == OccurrenceStatus.DEAD
+            result.exclusive or result.saga or result.decision.status == OccurrenceStatus.DEAD
             for result in results
         ):
             return super().finish(results, now=now)

@@ -37,12 +37,14 @@ class Pruned:
     occurrences: int = 0
     events: int = 0
     entries: int = 0
+    sagas: int = 0
 
     def __add__(self, other: Pruned) -> Pruned:
         return Pruned(
             self.occurrences + other.occurrences,
             self.events + other.events,
             self.entries + other.entries,
+            self.sagas + other.sagas,
         )
 
 
@@ -100,11 +102,11 @@ class Pruner:
 
     def batches(self, now: datetime, *, actor: str, dry_run: bool = False) -> Iterator[Pruned]:
         """Delete page by page; gives what went with each, which may be nothing."""
-        for rows in _pages(self._in_scope(), self._before, self._page):
+        for rows in pages(self._in_scope(), self._before, self._page):
             ids = [id_ for id_, status, ended in rows if self._is_old(status, ended)]
             yield self._batch(ids, [], now, actor, dry_run) if ids else Pruned()
         # Those that never had an occurrence, or lost their last one in another batch.
-        for events in _pages(self._events(), self._before, self._page):
+        for events in pages(self._events(), self._before, self._page):
             ids = [
                 id_ for id_, status, at in events if status in ENDED and at and at < self._before
             ]
@@ -262,7 +264,7 @@ def _without_unsealed(
     ]
 
 
-def _pages(
+def pages(
     rows: QuerySet[Any, Any], before: datetime, size: int
 ) -> Iterator[list[tuple[UUID, str, datetime | None]]]:
     """Go through what was made before an instant: id, status, and when that was last set."""

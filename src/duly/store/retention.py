@@ -12,6 +12,7 @@ from duly.store.drop_entries import EntryDropper
 from duly.store.drop_occurrences import OccurrenceDropper
 from duly.store.partitions import LEDGER, OCCURRENCES, Divided, InUse, Part, parts
 from duly.store.prune import Pruned, Pruner, Scope, Terms
+from duly.store.prune_sagas import prune_sagas
 from duly.telemetry import emit
 
 
@@ -27,6 +28,7 @@ def prune(
     months = parts(using, OCCURRENCES)
     if not months:
         yield from Pruner(using, terms).batches(now, actor=actor, dry_run=dry_run)
+        yield from prune_sagas(using, terms, now, actor=actor, dry_run=dry_run)
         return
     occurrences, entries = OccurrenceDropper(using, terms), EntryDropper(using, terms)
     thick = []
@@ -46,6 +48,7 @@ def prune(
         _outside(LEDGER, ledger),
     )
     yield from Pruner(using, terms, scope=scope).batches(now, actor=actor, dry_run=dry_run)
+    yield from prune_sagas(using, terms, now, actor=actor, scope=scope, dry_run=dry_run)
     for part in _old(ledger, terms.before):
         if dry_run:
             yield entries.would_drop(part)

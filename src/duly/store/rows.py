@@ -219,6 +219,10 @@ class Result:
     decision: Decision
     exclusive: bool = False
     """Whether others of its event may wait for its end."""
+    saga: UUID | None = None
+    """The saga that it is a step of."""
+    context: str | None = None
+    """JSON text of what it adds to the saga's context."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def perform(options: Namespace) -> int:
         return 0
     would = "would be deleted" if options.dry_run else "deleted"
     print(
-        f"{done.occurrences} occurrences, {done.events} events and {done.entries} ledger entries "
+        f"{done.occurrences} occurrences, {done.events} events"
+        f"{f', {done.sagas} sagas' if done.sagas else ''} and {done.entries} ledger entries "
         f"that ended before {now - age:%Y-%m-%d %H:%M} UTC {would}"
     )
     return 0

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
 from duly import scheduling
 from duly.cli.entities import read_entity
+from duly.cli.json_text import read_json
 from duly.cli.rehearsal import transaction_or_rehearsal
 from duly.cli.rules import read_rule
 from duly.cli.tables import visible
-from duly.errors import InvalidPayload
 from duly.models import ScheduledEvent
 
 ACTOR = "cli"
@@ -22,7 +20,7 @@ ACTOR = "cli"
 def perform(options: Namespace) -> int:
     """Schedule the event, or say what would be scheduled."""
     rule = read_rule(options.rule, options)
-    payload = _payload(options.payload)
+    payload = read_json("--payload", options.payload)
     with transaction_or_rehearsal(options.dry_run):
         event = scheduling.schedule_event(
             options.event_type,
@@ -47,32 +45,6 @@ def perform(options: Namespace) -> int:
     else:
         print(visible(f"It is {event.status} already, and stays so: nothing about it is new."))
     return 0
-
-
-def _payload(text: str | None) -> Any:
-    if text is None:
-        return None
-    source, content = "--payload", text
-    try:
-        if text == "-":
-            source, content = "the payload from stdin", sys.stdin.read()
-        elif text.startswith("@"):
-            source, content = f"the payload in {text[1:]!r}", Path(text[1:]).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidPayload(f"{source} cannot be read: {error}") from None
-    try:
-        return json.loads(content, object_pairs_hook=_without_doubles)
-    except (ValueError, RecursionError) as error:
-        raise InvalidPayload(f"{source} is not JSON: {error}") from None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} stands twice in one object")
-    return found
 
 
 def _data(event: ScheduledEvent, dry_run: bool) -> dict[str, Any]:
