@@ -75,7 +75,7 @@ class Rig:
 
     def new(self, peer: type[Peer], place: Place, options: Sequence[str] = ()) -> Peer:
         """Build a contender; duly with the options that the command line gave."""
-        if peer.name == "duly":
+        if peer.name.startswith("duly"):
             return peer(place, [*self.engine_options, *options])  # type: ignore[call-arg]
         return peer(place)
 

@@ -6,8 +6,9 @@ from benchmarks.firing.contender import Peer
 from benchmarks.firing.peers.apscheduler_store import APScheduler
 from benchmarks.firing.peers.celery_beat import CeleryBeat
 from benchmarks.firing.peers.celery_eta import CeleryEta
-from benchmarks.firing.peers.celery_queue import CeleryQueue
+from benchmarks.firing.peers.celery_queue import CeleryQueue, CelerySent
 from benchmarks.firing.peers.django_tasks_db_workers import DjangoTasksDb
+from benchmarks.firing.peers.duly_celery import DulyCelery
 from benchmarks.firing.peers.duly_engine import DulyEngine
 from benchmarks.firing.peers.limit import Limit
 from benchmarks.firing.peers.procrastinate_worker import Procrastinate
@@ -21,6 +22,8 @@ PEERS: dict[str, type[Peer]] = {
         DjangoTasksDb,
         APScheduler,
         CeleryQueue,
+        CelerySent,
+        DulyCelery,
         CeleryEta,
         CeleryBeat,
     )

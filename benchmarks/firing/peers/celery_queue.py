@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
+from benchmarks.firing import instants
 from benchmarks.firing.contender import Peer
 
-WORKER = [
-    *("-m", "celery", "-A", "benchmarks.firing.peers.apps.celery_app:app", "worker"),
-    *("--pool", "prefork", "--concurrency", "2", "--loglevel", "ERROR"),
-    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-]
+APP = "benchmarks.firing.peers.apps.celery_app:app"
+
+
+def worker(app: str) -> list[str]:
+    """Give the command of a worker of two children."""
+    return [
+        *("-m", "celery", "-A", app, "worker"),
+        *("--pool", "prefork", "--concurrency", "2", "--loglevel", "ERROR"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+
+
+WORKER = worker(APP)
 
 
 class CeleryQueue(Peer):
@@ -28,3 +39,21 @@ class CeleryQueue(Peer):
 
     def make_tables(self) -> None:
         """It has none."""
+
+
+class CelerySent(CeleryQueue):
+    """The same, and the messages are sent while it works: as whoever calls `delay` sends them."""
+
+    name = "celery-sent"
+    configured = "as celery, and the messages sent by another process meanwhile"
+
+    def prepare(self, dues: Sequence[float]) -> None:
+        instants.write(self._path, dues)
+
+    def commands(self) -> list[list[str]]:
+        call = ["-m", "benchmarks.firing.call", "benchmarks.firing.peers.apps.celery_app"]
+        return [WORKER, [*call, "send", str(self._path)]]
+
+    @property
+    def _path(self) -> Path:
+        return self.place.folder / "dues"

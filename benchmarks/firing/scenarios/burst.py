@@ -20,7 +20,7 @@ COLUMNS = (
 )
 PEERS = (
     *("duly", "limit", "procrastinate", "django-tasks-db", "apscheduler"),
-    *("celery", "celery-beat"),
+    *("celery", "celery-sent", "duly-celery", "celery-beat"),
 )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_shutdown, worker_shutdown
 
 from duly.engine import worker
 
@@ -25,4 +26,11 @@ _TIME_LIMITS = (SoftTimeLimitExceeded,)
 )
 def process_event(occurrence_id: str, attempt: int) -> str:
     """Run one attempt of an occurrence, unless it has begun already; says what came of it."""
-    return worker.current().process(UUID(occurrence_id), attempt, _TIME_LIMITS)
+    current = worker.current()
+    return current.process(UUID(occurrence_id), attempt, _TIME_LIMITS, may_gather=True)
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def _write_the_last(**kwargs: object) -> None:
+    worker.stop()

@@ -40,17 +40,25 @@ class Recorder:
 
     While one batch commits, the next one collects; when many come, for a few milliseconds
     more. That delays no handler, and no retry that somebody waits for.
+    patience: seconds that the first result of a batch waits for others.
+
     An outcome is kept until it is written, however long the database is away; if its
     lease ran out meanwhile, the ledger says that it was fenced.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, retrying: Callable[[], None], shut: Shut
+        self,
+        store: Store,
+        clock: Clock,
+        retrying: Callable[[], None],
+        shut: Shut,
+        patience: float = 0.0,
     ) -> None:
         self._store = store
         self._clock = clock
         self._retrying = retrying
         self._shut = shut
+        self._patience = patience
         self._ended: queue.SimpleQueue[_Ended | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-recorder", daemon=True)
@@ -91,8 +99,11 @@ class Recorder:
         """Take what has gathered; a second result of one occurrence waits for the next batch."""
         waiting = held_back
         while not last and len(waiting) < LARGEST_BATCH:
+            is_first = not waiting
             try:
-                item = self._ended.get(block=not waiting)
+                item = self._ended.get(block=is_first)
+                if is_first and item is not None and self._patience:
+                    self._stopping.wait(self._patience)
             except queue.Empty:
                 break
             if item is None:

@@ -30,10 +30,12 @@ from duly.engine.executors.threads import close_connections
 from duly.engine.leases import Leases
 from duly.engine.lender import Lender
 from duly.engine.options import EngineOptions
+from duly.engine.record import Recorder
 from duly.engine.routes import terms_of
 from duly.engine.settle import passed_by
+from duly.engine.shut import Shut
 from duly.policy.gates import Terms
-from duly.policy.outcome import Committed, Outcome
+from duly.policy.outcome import Committed, Outcome, Succeeded
 from duly.services import Registry
 from duly.store import facts, gates
 from duly.store.backends import notice_silence, open_store
@@ -46,6 +48,9 @@ WAITS = "waits for another"
 ENDED = "ended by its lease"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
+LAST_WRITES_SECONDS = 5.0
+# One process of Celery's runs one handler at a time: some two hundred in a second, of the shortest.
+GATHER_SECONDS = 0.03
 
 _T = TypeVar("_T")
 Errors = tuple[type[BaseException], ...]
@@ -65,18 +70,28 @@ class Worker:
         self._awaited: dict[Attempt, Future[Outcome | None]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._recorder: Recorder | None = None
         self._leases = Leases(
             self._store, self._clock, options, held=list, lost=lambda ids: None, ended=self._ended
         )
         self._leases.start()
 
-    def process(self, occurrence_id: UUID, attempt: int, time_limits: Errors = ()) -> str:
+    def process(
+        self,
+        occurrence_id: UUID,
+        attempt: int,
+        time_limits: Errors = (),
+        *,
+        may_gather: bool = False,
+    ) -> str:
         """Run attempt number `attempt` of an occurrence, if it still waits for that one.
 
         A message that comes twice, or late, does nothing. What came of it is written before
         this returns; while the database is away that is tried for as long as the lease lives.
 
         time_limits: what the caller raises into a handler whose time is up.
+        may_gather: a success is written a few milliseconds after this returns, together with
+            others; `stop` writes what is left. Killed meanwhile, its lease ends the attempt.
         Gives one word: the ledger's for what came of it, or "no-op".
         Raises django.db.Error where the database stayed away: the occurrence is handed out
         again when its lease runs out.
@@ -93,10 +108,15 @@ class Worker:
             outcome = raised(error, taken)
         if outcome is None or not self._leases.let_go(taken, outcome):
             return ENDED
+        if may_gather and isinstance(outcome, Succeeded):
+            self._gathering().put(taken, outcome)
+            return "succeeded"
         return self._write(taken, outcome)
 
     def stop(self) -> None:
         """Let go of threads and connections; what runs is left to the end of the process."""
+        if self._recorder is not None:
+            self._recorder.stop(LAST_WRITES_SECONDS)
         self._stopping.set()
         self._leases.stop()
         self._lender.close()
@@ -182,6 +202,15 @@ class Worker:
     def _async_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
         self._awaited.pop(attempt).set_result(outcome)
 
+    def _gathering(self) -> Recorder:
+        with self._lock:
+            if self._recorder is None:
+                self._recorder = Recorder(
+                    self._store, self._clock, lambda: None, Shut(), GATHER_SECONDS
+                )
+                self._recorder.start()
+            return self._recorder
+
     def _ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Write the end of an attempt that its lease has ended, while its handler runs on."""
         writer = threading.Thread(target=self._write, args=(attempt, outcome), daemon=True)
@@ -256,6 +285,12 @@ def current() -> Worker:
             if worker is None:
                 worker = _workers[settings] = Worker(EngineOptions.of(settings))
     return worker
+
+
+def stop() -> None:
+    """Stop the worker of this process, if it has one: what it has gathered is written."""
+    for worker in list(_workers.values()):
+        worker.stop()
 
 
 def _forget() -> None:

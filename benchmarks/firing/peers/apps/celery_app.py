@@ -42,6 +42,12 @@ def schedule(path: str) -> None:
             fire.apply_async((due,), eta=eta, producer=producer)
 
 
+def send(path: str) -> None:
+    """Send one message for each, and wait to be ended."""
+    schedule(path)
+    time.sleep(3600)
+
+
 def create_beat_tables() -> None:
     import django
     from django.core.management import call_command
