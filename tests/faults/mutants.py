@@ -28,12 +28,26 @@ class Mutant:
     after: str
     faults: tuple[str, ...]
     """The kinds of fault that the safeguard is there for."""
+    also: tuple[tuple[str, str, str], ...] = ()
+    """The same in other files: path, before and after."""
+
+    def apply(self, source: Path) -> None:
+        """Take it out of a copy of the source."""
+        for path, before, after in ((self.path, self.before, self.after), *self.also):
+            file = source / "duly" / path
+            text = file.read_text()
+            assert text.count(before) == 1, f"{self.name}: {path} has changed"
+            file.write_text(text.replace(before, after))
 
 
 FENCE = """
         WHERE id = g.id AND due_at = g.due_at AND status = 'running' AND attempt = g.attempt"""
 NO_FENCE = """
         WHERE id = g.id AND due_at = g.due_at AND status <> 'cancelled'"""
+FENCE_OF_ONE = """
+    WHERE id = %(id)s AND due_at = %(due_at)s AND status = 'running' AND attempt = %(attempt)s"""
+NO_FENCE_OF_ONE = """
+    WHERE id = %(id)s AND due_at = %(due_at)s AND status <> 'cancelled'"""
 CLAIM = """
         WHERE id = g.id AND due_at = g.due_at AND status = 'queued' AND attempt = g.attempt
         FOR UPDATE
@@ -42,7 +56,11 @@ CLAIM = """
     UPDATE duly_occurrence o
     SET status = 'running',"""
 # Else a constraint of the table refuses it: nothing that has ended is running.
-NO_CLAIM = """
+NO_FENCE_OF_ONE = """
+    WHERE id = %(id)s AND due_at = %(due_at)s AND status = 'running' AND attempt = %(attempt)s"""
+NO_FENCE_OF_ONE = """
+    WHERE id = %(id)s AND due_at = %(due_at)s AND status <> 'cancelled'"""
+CLAIM = """
         WHERE id = g.id
         FOR UPDATE
     ) AS o
@@ -50,7 +68,7 @@ NO_CLAIM = """
     UPDATE duly_occurrence o
     SET finished_at = NULL, status = 'running',"""
 CALL = """
-        attempt.registration.function(occurrence_of(attempt))
+        return returned(attempt, attempt.registration.function(occurrence_of(attempt)))
     except BaseException"""
 TOLD_FIRST = """
         told = decide(
@@ -70,6 +88,7 @@ MUTANTS = [
         FENCE,
         NO_FENCE,
         ("freeze",),
+        also=(("store/sql/finish_one.sql", FENCE_OF_ONE, NO_FENCE_OF_ONE),),
     ),
     Mutant(
         "no compare-and-set: whoever holds a claim may begin",
@@ -122,10 +141,7 @@ def survives(mutant: Mutant) -> bool:
     with tempfile.TemporaryDirectory(prefix="duly-mutant-") as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source)
-        path = source / "duly" / mutant.path
-        text = path.read_text()
-        assert text.count(mutant.before) == 1, f"{mutant.name}: the code has changed"
-        path.write_text(text.replace(mutant.before, mutant.after))
+        mutant.apply(source)
         kinds = [part for kind in mutant.faults for part in ("--only", kind)]
         command = [sys.executable, "-m", "tests.faults.campaign.run", "--events", EVENTS]
         command += ["--seconds", SECONDS, "--faults", "5", "--seed", "1", *kinds]
