@@ -56,11 +56,7 @@ CLAIM = """
     UPDATE duly_occurrence o
     SET status = 'running',"""
 # Else a constraint of the table refuses it: nothing that has ended is running.
-NO_FENCE_OF_ONE = """
-    WHERE id = %(id)s AND due_at = %(due_at)s AND status = 'running' AND attempt = %(attempt)s"""
-NO_FENCE_OF_ONE = """
-    WHERE id = %(id)s AND due_at = %(due_at)s AND status <> 'cancelled'"""
-CLAIM = """
+NO_CLAIM = """
         WHERE id = g.id
         FOR UPDATE
     ) AS o
