@@ -12,12 +12,14 @@ import pytest
 from django.db import transaction
 
 import duly
-from duly import Retry, Snooze
+from duly import Limits, Retry, Snooze
 from duly.conf import config
 from duly.engine import worker
 from duly.engine.options import EngineOptions
 from duly.engine.worker import Worker
-from duly.models import LedgerEntry, Occurrence
+from duly.models import GateEntry, LedgerEntry, Occurrence
+from duly.policy.gates import Terms
+from duly.store import gates
 from duly.store.backends import open_store
 from duly.store.rows import Claim
 from tests import builders
@@ -237,3 +239,53 @@ def test_ids_are_uuids(using: str, one: Worker, handle: Handle) -> None:
     claim = queued(using)
 
     assert one.process(UUID(str(claim.id)), 1) == "succeeded"
+
+
+def test_gathered_successes_are_written_when_the_process_ends(
+    using: str, one: Worker, handle: Handle
+) -> None:
+    handle("call", lambda occurrence: None)
+    claims = [queued(using, key=str(n)) for n in range(3)]
+
+    words = [one.process(claim.id, 1, may_gather=True) for claim in claims]
+    one.stop()
+
+    assert words == ["succeeded"] * 3
+    statuses = Occurrence.objects.using(using).values_list("status", flat=True)
+    assert list(statuses) == ["succeeded"] * 3
+
+
+def test_a_failure_is_written_before_the_answer_and_never_gathered(
+    using: str, one: Worker, handle: Handle
+) -> None:
+    handle("call", lambda occurrence: 1 / 0, retry=Retry(attempts=1))
+    claim = queued(using)
+
+    assert one.process(claim.id, 1, may_gather=True) == "died"
+
+    assert builders.only_occurrence(using).status == "dead"
+
+
+def test_the_end_of_what_was_handed_over_frees_its_place_at_the_gates(
+    using: str, one: Worker, handle: Handle
+) -> None:
+    handle("call", lambda occurrence: None, limits=Limits(in_flight=1))
+    claim = queued(using)
+    terms = {"type:call": Terms(Limits(in_flight=1))}
+    request = gates.Request(claim, terms, "a queue")
+    gates.admit(using, [request], {"a queue": 1}, datetime.now(UTC), lambda: 0.5)
+    assert GateEntry.objects.using(using).count() == 1
+
+    one.process(claim.id, 1)
+
+    assert GateEntry.objects.using(using).count() == 0
+
+
+def test_a_handler_of_batches_gets_a_batch_of_one(using: str, one: Worker, handle: Handle) -> None:
+    sizes: list[int] = []
+    handle("call", lambda batch: sizes.append(len(batch)), batch=10)
+    claim = queued(using)
+
+    assert one.process(claim.id, 1) == "succeeded"
+
+    assert sizes == [1]
