@@ -139,7 +139,7 @@ def is_read_otherwise(case: Case) -> bool:
 
 
 @given(case=cases())
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@settings(max_examples=600, derandomize=True, deadline=None)
 def test_a_rule_gives_what_dateutil_gives(case: Case) -> None:
     assume(not is_read_otherwise(case))
 
@@ -147,7 +147,7 @@ def test_a_rule_gives_what_dateutil_gives(case: Case) -> None:
 
 
 @given(case=cases(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]), data=st.data())
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 def test_dates_added_and_left_out_are_those_of_dateutil(case: Case, data: st.DataObject) -> None:
     assume(not is_read_otherwise(case))
     of_rule = of_duly(case, 12)
@@ -220,7 +220,7 @@ def test_a_week_is_that_of_the_year_which_has_four_of_its_days(
     hour=st.integers(6, 20),
     data=st.data(),
 )
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 def test_a_whole_event_gives_what_recurring_ical_events_gives(
     case: Case, hour: int, data: st.DataObject
 ) -> None:

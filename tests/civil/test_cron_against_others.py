@@ -95,7 +95,7 @@ def numbers_weekdays_beside_days(expr: str) -> bool:
 
 
 @given(expr=FIVE | SIX, after=MOMENTS)
-@settings(max_examples=800, derandomize=True, deadline=None)
+@settings(max_examples=400, derandomize=True, deadline=None)
 def test_an_expression_fires_when_cronsim_says(expr: str, after: datetime) -> None:
     assume(not has_a_range_of_one(expr, then="/"))
     try:
@@ -108,7 +108,7 @@ def test_an_expression_fires_when_cronsim_says(expr: str, after: datetime) -> No
 
 
 @given(expr=FIVE | SIX, after=MOMENTS)
-@settings(max_examples=800, derandomize=True, deadline=None)
+@settings(max_examples=400, derandomize=True, deadline=None)
 def test_an_expression_fires_when_croniter_says(expr: str, after: datetime) -> None:
     assume(not has_a_range_of_one(expr) and not numbers_weekdays_beside_days(expr))
     # Without its switch it takes "*/2" for a day that need not be both.

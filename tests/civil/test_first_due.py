@@ -57,7 +57,7 @@ def moments_near_a_change(draw: st.DrawFn) -> tuple[Zone, list[datetime], Instan
     gap=st.sampled_from(WITHOUT_REJECT_GAP),
     fold=st.sampled_from(WITHOUT_REJECT_FOLD),
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_it_is_the_least_of_all_instants_that_the_row_names(
     near: tuple[Zone, list[datetime], Instant], gap: GapPolicy, fold: FoldPolicy
 ) -> None:

@@ -53,7 +53,7 @@ def rules_and_moments(draw: st.DrawFn) -> tuple[Rule, datetime, list[datetime]]:
 
 
 @given(case=rules_and_moments(), ticks=st.integers(-1, 1))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_next_from_any_instant_is_the_first_later_one_of_the_whole_row(
     case: tuple[Rule, datetime, list[datetime]], ticks: int
 ) -> None:
@@ -177,7 +177,7 @@ def test_an_hourly_rule_fires_whenever_the_clocks_read_its_minute(
 
 
 @given(zone=zones(), data=st.data(), fold=st.sampled_from(["first", "second", "both"]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_civil_time_that_exists_is_what_the_clocks_read_at_its_instants(
     zone: str, data: st.DataObject, fold: FoldPolicy
 ) -> None:
@@ -320,7 +320,7 @@ def broken_forms(draw: st.DrawFn) -> Any:
 
 
 @given(data=broken_forms() | JUNK)
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_json_says_is_a_rule_or_refused_with_an_error_of_ours(data: Any) -> None:
     rule = _read(data)
     if isinstance(rule, str):
