@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ import psycopg
 
 from benchmarks import report
 from benchmarks.firing.peers import PEERS
+from benchmarks.firing.peers.celery_queue import CHILDREN_VARIABLE
 from benchmarks.firing.place import POSTGRES_SETTINGS, Servers
 from benchmarks.firing.results import Outcome
 from benchmarks.firing.rig import Rig
@@ -27,6 +29,8 @@ ROUNDS = 3
 def main() -> int:
     options = arguments()
     sizes = _sizes(options)
+    if options.children:
+        os.environ[CHILDREN_VARIABLE] = str(options.children)
     chosen = _peers(options)
     scenarios = options.scenario or list(SCENARIOS)
     with Servers(durable=not options.small) as servers:
@@ -57,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--snapshot-seconds", type=float, help="of old-snapshot")
     parser.add_argument("--minutes", type=float, help="of sustained")
     parser.add_argument("--engine-options", default="", help='of `duly run`: "--concurrency 32"')
+    parser.add_argument("--children", type=int, help="processes of a Celery worker (2)")
     parser.add_argument("--pooled", action="store_true", help="duly through pgbouncer, and alone")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()

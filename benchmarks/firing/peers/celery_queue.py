@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -9,14 +10,22 @@ from typing import ClassVar
 from benchmarks.firing import instants
 from benchmarks.firing.contender import Peer
 
+CHILDREN_VARIABLE = "FIRING_CHILDREN"
 APP = "benchmarks.firing.peers.apps.celery_app:app"
 
 
 def worker(app: str) -> list[str]:
-    """Give the command of a worker of two children."""
+    """Give the command of a worker; of two children unless the command line says otherwise."""
     return [
         *("-m", "celery", "-A", app, "worker"),
-        *("--pool", "prefork", "--concurrency", "2", "--loglevel", "ERROR"),
+        *(
+            "--pool",
+            "prefork",
+            "--concurrency",
+            os.environ.get(CHILDREN_VARIABLE, "2"),
+            "--loglevel",
+            "ERROR",
+        ),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
 
