@@ -94,6 +94,9 @@ class HttpTarget:
     def __repr__(self) -> str:
         return f"HttpTarget({self.endpoint.origin!r})"
 
+    def __str__(self) -> str:
+        return self.endpoint.origin
+
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> HttpTarget:
         """Build a target from data, as settings or a database hold it.

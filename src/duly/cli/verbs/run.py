@@ -19,7 +19,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import Q
 
-from duly import clock, registry
+from duly import clock, registry, services
 from duly.civil import zones
 from duly.cli.processes import Engines, Signals
 from duly.cli.tables import visible
@@ -28,6 +28,7 @@ from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import ConfigurationError
 from duly.models import Occurrence, ScheduledEvent
+from duly.policy.service import HandlerTarget, Service
 from duly.store.portable import NO_HANDLER
 
 # How often --once asks whether it is done.
@@ -35,6 +36,8 @@ ONCE_SECONDS = 0.1
 INTERRUPTED = 130
 MOST_PROCESSES = 64
 MOST_NAMED = 10
+# Those of duly's own events.
+OWN_TYPES = {"celery.send_task", "duly.occurrence_died", "duly.saga_timer", "duly.task"}
 
 
 def perform(options: Namespace) -> int:
@@ -130,9 +133,19 @@ def _introduction(options: EngineOptions) -> dict[str, Any]:
     return {
         "holder": str(options.holder),
         "database": _database(options.using),
-        "handlers": sorted(registry.known_types()),
+        "handlers": sorted(registry.known_types() - OWN_TYPES),
+        "services": {
+            service.name: str(service.target)
+            for service in _services()
+            if not isinstance(service.target, HandlerTarget)
+        },
         "tzdata": zones.current().release,
     }
+
+
+def _services() -> list[Service]:
+    services.registry.refresh()
+    return services.registry.registered()
 
 
 def _database(using: str) -> str:
@@ -162,13 +175,21 @@ def _say_json(name: str, facts: dict[str, Any]) -> None:
 def _started(facts: dict[str, Any]) -> str:
     return (
         f"duly: engine {facts['holder']} runs on {facts['database']}; "
-        f"handles {_listed(facts['handlers'])}; tz data {facts['tzdata']}"
+        f"handles {_listed(facts['handlers'])}; {_delivers(facts['services'])}"
+        f"tz data {facts['tzdata']}"
     )
 
 
 def _stopped(facts: dict[str, Any]) -> str:
     end = "all written" if facts["clean"] else "not all could be written; leases will end it"
     return f"duly: engine {facts['holder']} stopped, {end}"
+
+
+def _delivers(services: dict[str, str]) -> str:
+    if not services:
+        return ""
+    told = [f"{name} to {target}" for name, target in sorted(services.items())]
+    return f"delivers {_listed(told)}; "
 
 
 def _listed(names: list[str]) -> str:
