@@ -66,8 +66,6 @@ class Leases:
         with self._changed:
             for attempt in attempts:
                 self._running[attempt.claim.id, attempt.number] = attempt
-            if self._clock.monotonic() + WAIT_SECONDS < self._wakes_at:
-                self._changed.notify_all()
 
     def enter(self, attempt: Attempt) -> bool:
         """Count an attempt's time from now on; False where its handler must not begin any more.
@@ -144,7 +142,9 @@ class Leases:
         """Sleep until the next beat or deadline; says whether it is time to stop."""
         with self._changed:
             deadlines = [_looked_at(attempt) for attempt in self._running.values()]
-            self._wakes_at = min([next_beat, *deadlines])
+            # Whatever is added meanwhile need not wake it: most have ended long before.
+            soon = self._clock.monotonic() + WAIT_SECONDS
+            self._wakes_at = min([next_beat, soon, *deadlines])
             seconds = self._wakes_at - self._clock.monotonic()
             if not self._is_stopping and seconds > 0:
                 self._clock.wait(self._changed, seconds)
