@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from duly import registry
 from duly.engine.executors.base import Executor
@@ -56,6 +56,13 @@ class Route:
     def terms(self, claim: Claim) -> Mapping[str, Terms]:
         """Give what an occurrence has to pass, by the names of the gates."""
         return terms_of(self.service, self.registration, claim) if self.is_gated else _NO_TERMS
+
+
+class Due(NamedTuple):
+    """A claim whose instant has come, and where it goes."""
+
+    claim: Claim
+    route: Route
 
 
 def runs_here(route: Route) -> bool:
