@@ -38,6 +38,9 @@ class GateEntry(models.Model):
     UNDER_WAY = "under_way"
     WAITING = "waiting"
     RESERVED = "reserved"
+    """It has taken its token, which it may use when it wakes."""
+    READY = "ready"
+    """It has its token, and waits as well."""
 
     gate = models.CharField(max_length=400)
     occurrence_id = models.UUIDField()
