@@ -122,6 +122,15 @@ class Routes:
         crowd, count = gated.most_common(1)[0] if gated else (NOBODY, 0)
         return crowd if 2 * count > len(claims) else NOBODY
 
+    def backed_up(self) -> PassedOver:
+        """Name the services for which enough waits here already, because their broker is away."""
+        full = (
+            name
+            for name, route in self.elsewhere().items()
+            if route is not None and not runs_here(route) and not route.place.room()
+        )
+        return PassedOver(services=frozenset(full))
+
     def elsewhere(self) -> dict[str, Route | None]:
         """Give the route of each service whose occurrences no handler of this process runs."""
         return {
