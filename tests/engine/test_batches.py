@@ -134,6 +134,25 @@ def test_an_answer_that_says_nothing_of_each_fails_them_all(
     assert set(statuses(using).values()) == {"dead"}
 
 
+class _Errors(Exception):
+    """Several errors, of which there may be none."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_an_exception_that_counts_as_false_is_one_all_the_same(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    handle("index", lambda batch: {batch[0].id: _Errors()}, batch=2, within=0, retry=NO_RETRY)
+    schedule(1)
+    start_engine()
+
+    signals.wait("occurrences.recorded")
+
+    assert statuses(using) == {0: "dead"}
+
+
 async def _async(batch: Batch) -> None: ...
 
 
