@@ -197,6 +197,23 @@ def test_a_row_that_cannot_be_read_delivers_nowhere_rather_than_elsewhere(
     assert registry.find("crm") is None
 
 
+def test_what_belongs_to_such_a_row_waits_and_says_so(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    put_service(using, "crm", {}, NOW)
+    from duly.models import Service
+
+    Service.objects.using(using).update(options={"target": "carrier pigeon"})
+    handle("call_back", lambda occurrence: None)
+    duly.schedule_event("call_back", now(), service="crm")
+    start_engine()
+
+    signals.wait("occurrences.parked")
+
+    parked = Occurrence.objects.using(using).get()
+    assert (parked.status, parked.reason) == ("pending", "service 'crm' cannot be read")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

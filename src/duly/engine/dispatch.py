@@ -26,7 +26,6 @@ from duly.engine.shut import Shut
 from duly.policy.gates import NO_ROOM, PASSES
 from duly.store import gates
 from duly.store.contract import Store
-from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim, PassedOver
 from duly.store.statements import own_connections
 from duly.telemetry import emit
@@ -284,7 +283,7 @@ class Dispatcher:
             return
         now = self._clock.now(self._store.using)
         for claim in strangers:
-            reason = f"{NO_HANDLER} for {claim.event_type!r}"
+            reason = self.routes.missing(claim.service, claim.event_type)
             wake_at = parked_until(claim.due_at, now)
             self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
         self._holding.drop({claim.id for claim in strangers})

@@ -19,6 +19,7 @@ from duly.policy.service import HandlerTarget, Service
 from duly.registry import Registration
 from duly.services import Registry
 from duly.store.overlaps import is_exclusive
+from duly.store.portable import NO_HANDLER
 from duly.store.rows import NOBODY, Born, Claim, DueEvent, PassedOver
 
 _NO_TERMS: Mapping[str, Terms] = {}
@@ -102,6 +103,12 @@ class Routes:
         return Route(
             places.asynchronous if registration.is_async else places.plain, registration, found
         )
+
+    def missing(self, service: str, event_type: str) -> str:
+        """Say why there is no route."""
+        if self._services.find(service) is None:
+            return f"service {service!r} cannot be read"
+        return f"{NO_HANDLER} for {event_type!r}"
 
     def retry(self, service: str, event_type: str, handling: Mapping[str, object]) -> Retry:
         """Give the policy by which a lost attempt is tried again, wherever it ran."""
