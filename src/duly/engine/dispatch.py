@@ -284,11 +284,11 @@ class Dispatcher:
         now = self._clock.now(self._store.using)
         for claim in strangers:
             reason = self.routes.missing(claim.service, claim.event_type)
-            wake_at = parked_until(claim.due_at, now)
-            self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
+            until = parked_until(claim.due_at, now)
+            self._store.park([claim], now=now, wake_at=until, reason=reason)
         self._holding.drop({claim.id for claim in strangers})
-        types = sorted({claim.event_type for claim in strangers})
-        emit("occurrences.parked", count=len(strangers), event_types=types)
+        types = {claim.event_type for claim in strangers}
+        emit("occurrences.parked", count=len(strangers), event_types=sorted(types))
 
     def _attempt(self, claim: Claim, route: Route, began: Reading) -> Attempt:
         assert route.registration is not None
