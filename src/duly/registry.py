@@ -130,13 +130,17 @@ def handler(  # noqa: PLR0913 - all but one by keyword
     within: how long the first of a batch waits for others at most; a number is seconds.
 
     Raises InvalidEvent for a malformed type, DuplicateHandler where another function has
-    it already, ConfigurationError for a timeout that is not above zero, or an atomic
-    `async def`.
+    it already, ConfigurationError for a timeout that is not above zero, an atomic `async def`,
+    or limits of another type.
     """
     name = normalise_type(event_type)
     limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
     if limit <= timedelta(0):
         raise ConfigurationError(f"timeout of handler {name!r} must be above zero, got {timeout!r}")
+    # Looked at while a crowd passes its gates: one that is wrong would stop them all.
+    _check_type(name, "limits", limits, Limits)
+    _check_type(name, "concurrency", concurrency, Concurrency | None)
+    _check_type(name, "breaker", breaker, Breaker | None)
 
     def register(function: _H) -> _H:
         known = _registrations.get(name)
@@ -167,6 +171,15 @@ def handler(  # noqa: PLR0913 - all but one by keyword
         return function
 
     return register
+
+
+def _check_type(name: str, field: str, value: object, known: Any) -> None:
+    if not isinstance(value, known):
+        wanted = field.capitalize()
+        raise ConfigurationError(
+            f"{field} of handler {name!r} must be a {wanted}, as in {field}={wanted}(…), "
+            f"got {value!r:.60}"
+        )
 
 
 def normalise_type(event_type: str) -> str:

@@ -90,6 +90,29 @@ def test_those_that_failed_are_tried_again_without_the_others(
     assert seen == [[(0, 1), (1, 1), (2, 1)], [(1, 2)]]
 
 
+def test_each_of_a_batch_is_told_to_the_gates_of_its_own_service(
+    start_engine: Start, handle: Handle, signals: Signals, settings: Any
+) -> None:
+    breaker = {"breaker": {"failures": 2, "open_for": 60}}
+    settings.DULY = {**settings.DULY, "SERVICES": {"well": breaker, "ill": breaker}}
+
+    def index(batch: Batch) -> dict[Any, Exception]:
+        return {one.id: OSError("down") for one in batch if one.service == "ill"}
+
+    handle("index", index, batch=4, within=60, retry=Retry(attempts=2))
+    due = At.instant(datetime.now(UTC))
+    duly.schedule_events(
+        [duly.NewEvent("index", due, service=name) for name in ("well", "ill") * 2]
+    )
+    engine = start_engine()
+    signals.wait("occurrences.recorded", 4)
+    engine.stop()
+
+    found = {name: state.status.value for name, state in duly.breakers().items()}
+
+    assert found == {"service:well": "closed", "service:ill": "open"}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -109,6 +132,25 @@ def test_an_answer_that_says_nothing_of_each_fails_them_all(
     signals.wait("occurrences.recorded", 4)
 
     assert set(statuses(using).values()) == {"dead"}
+
+
+class _Errors(Exception):
+    """Several errors, of which there may be none."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_an_exception_that_counts_as_false_is_one_all_the_same(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    handle("index", lambda batch: {batch[0].id: _Errors()}, batch=2, within=0, retry=NO_RETRY)
+    schedule(1)
+    start_engine()
+
+    signals.wait("occurrences.recorded")
+
+    assert statuses(using) == {0: "dead"}
 
 
 async def _async(batch: Batch) -> None: ...

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import duly
-from duly import At, Breaker, Concurrency, Limits, Retry
+from duly import At, Breaker, Concurrency, Limits, Retry, registry
+from duly.errors import ConfigurationError
 from duly.models import Gate, GateEntry, LedgerEntry, Occurrence
 from tests.engine.conftest import Signals
 
@@ -170,6 +171,33 @@ def test_a_flooded_service_delays_nobody_else(
     wait_until(lambda: len(others) == 100)
 
     assert sorted(others)[94] < 0.5
+
+
+def test_the_longest_names_there_are_fit_a_gate(
+    start_engine: Start, handle: Handle, signals: Signals
+) -> None:
+    name = "x" * 100
+    handle(name, lambda occurrence: None, concurrency=Concurrency(per="entity"))
+    duly.schedule_event(name, due(), entity=("e" * 100, "i" * 200))
+    start_engine()
+
+    signals.wait("occurrences.recorded")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"breaker": True}, r"breaker of handler 'call' must be a Breaker, as in breaker=Breaker"),
+        ({"limits": {"in_flight": 3}}, "limits of handler 'call' must be a Limits"),
+        ({"concurrency": 1}, "concurrency of handler 'call' must be a Concurrency"),
+    ],
+)
+def test_limits_of_another_type_are_refused_where_they_are_given(
+    options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        duly.handler("call", **options)(lambda occurrence: None)
+    assert registry.find("call") is None
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:

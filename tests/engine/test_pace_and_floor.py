@@ -13,15 +13,17 @@ from duly import registry
 from duly.clock import Reading
 from duly.conf import Config
 from duly.engine.execute import Attempt
+from duly.engine.executors.hand_over import HandOver
 from duly.engine.executors.pace import MOST_AHEAD, Pace
 from duly.engine.executors.slots import Slots
 from duly.engine.floor import FULL_LOOK_SECONDS, HEARD_SECONDS, Floor
 from duly.engine.leases import Leases
 from duly.engine.options import EngineOptions
 from duly.engine.plan import Room
-from duly.engine.routes import Routes
+from duly.engine.routes import Route, Routes
 from duly.policy.outcome import NotEntered, Succeeded, decide
 from duly.policy.retry import Retry
+from duly.policy.service import Service
 from duly.services import Registry
 from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.testing.manual_clock import ManualClock
@@ -155,6 +157,20 @@ def test_what_cannot_begin_with_its_birth_is_held(
     births = [room.birth(event, advance, NOW, NOW) for _ in range(2)]
 
     assert births == [Birth.QUEUED, Birth.LEFT]
+
+
+def test_what_is_to_be_handed_over_is_held_as_others_are_until_it_is_due() -> None:
+    place: Any = _Places(10)
+    far = HandOver("far", lambda: place, lambda claims: None)
+    routes: Any = SimpleNamespace(find=lambda *names: Route(far, None, Service(name="far")))
+    slots = Slots()
+    slots.reserve(far, 10)
+    room = Room(routes, slots, held=1)
+
+    births = [room.birth(_due("x", late=late), FINISHED, NOW, NOW) for late in [-SECOND] * 2]
+
+    assert births == [Birth.QUEUED, Birth.LEFT]
+    assert room.birth(_due("x"), FINISHED, NOW, NOW) is Birth.QUEUED
 
 
 def _leases(clock: ManualClock) -> tuple[Leases, list[Any]]:

@@ -138,6 +138,23 @@ def test_a_service_that_is_down_spends_few_attempts_and_gets_all_once_it_is_up(
     assert spent <= 20
 
 
+def test_a_death_is_told_in_the_engine_wherever_its_service_delivers(
+    start_engine: Start, handle: Handle, signals: Signals, settings: Any, endpoint: Any
+) -> None:
+    server = endpoint(reply(500))
+    options = crm(server, retry={"attempts": 1}, breaker={"failures": 1})
+    settings.DULY = {**settings.DULY, "SERVICES": {"crm": options}}
+    told: list[Occurrence] = []
+    handle("call_back", lambda occurrence: None, on_dead=told.append)
+    duly.schedule_event("call_back", now(), service="crm")
+    start_engine()
+
+    signals.wait("occurrences.recorded", 2)
+
+    assert [dead.event_type for dead in told] == ["call_back"]
+    assert len(server.received) == 1
+
+
 def test_what_has_no_handler_is_refused_unless_its_service_delivers_elsewhere(
     settings: Any, using: str, endpoint: Any
 ) -> None:
@@ -178,6 +195,23 @@ def test_a_row_that_cannot_be_read_delivers_nowhere_rather_than_elsewhere(
     registry.refresh()
 
     assert registry.find("crm") is None
+
+
+def test_what_belongs_to_such_a_row_waits_and_says_so(
+    start_engine: Start, handle: Handle, signals: Signals, using: str
+) -> None:
+    put_service(using, "crm", {}, NOW)
+    from duly.models import Service
+
+    Service.objects.using(using).update(options={"target": "carrier pigeon"})
+    handle("call_back", lambda occurrence: None)
+    duly.schedule_event("call_back", now(), service="crm")
+    start_engine()
+
+    signals.wait("occurrences.parked")
+
+    parked = Occurrence.objects.using(using).get()
+    assert (parked.status, parked.reason) == ("pending", "service 'crm' cannot be read")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_a_token_that_was_taken_before_is_not_taken_again() -> None:
     assert ask(one, reserved="service:crm") is PASSES
 
 
+def test_what_waits_for_one_token_keeps_those_of_its_other_gates() -> None:
+    fast, slow = gate("fast", rate="60/m"), gate("slow", rate="1/h")
+    ask(fast, slow)
+
+    verdict = ask(fast, slow)
+
+    assert verdict.gate == "slow"
+    full_at = fast.full_at
+    again = judge([fast, slow], due_at=NOW, reserved=verdict.reserved, now=NOW, draw=lambda: 0.5)
+    assert (again, fast.full_at) == (PASSES, full_at)
+
+
 def test_while_a_breaker_is_open_one_waits_for_the_moment_it_is_tried_at() -> None:
     one = gate(breaker=OPEN)
 

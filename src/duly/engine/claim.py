@@ -116,6 +116,7 @@ class Claimer:
         if not limit:
             return False
         self._wants_hold = False
+        without = self._dispatcher.routes.backed_up()
         claims = self._store.claim_waking(
             now=now,
             until=times.until,
@@ -123,12 +124,13 @@ class Claimer:
             lease_until=now + self._options.lease,
             holder=self._options.holder,
             since=since,
+            without=without,
         )
         if claims:
             self._dispatcher.hold(claims)
             emit("occurrences.claimed", count=len(claims))
         is_full = rescued == LARGEST_RESCUE or len(claims) == limit
-        if times.trusts_leases and not is_full:
+        if times.trusts_leases and not is_full and not without:
             self._occurrences.reached(times.due_by - MARGIN, since, monotonic)
         return is_full
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from threading import Lock
 
 from duly import registry
 from duly.engine.executors.base import Executor
@@ -41,6 +42,7 @@ class Delivery:
         self._open_publisher = open_publisher
         self._handed = handed
         self._hand_overs: dict[_Queue, HandOver] = {}
+        self._opening = Lock()
         self.routes = Routes(services, self)
 
     def local(self) -> tuple[Executor, ...]:
@@ -87,18 +89,26 @@ class Delivery:
 
     def stop(self) -> list[Claim]:
         """Publish nothing more; gives the claims whose messages are not out."""
-        return [claim for one in self.hand_overs() for claim in one.stop(STOP_SECONDS)]
+        hand_overs = self.hand_overs()
+        for one in hand_overs:
+            one.close()
+        # Those whose brokers hang share the time, so that it is not multiplied.
+        return [claim for one in hand_overs for claim in one.stop(STOP_SECONDS / len(hand_overs))]
 
     def _elsewhere(self) -> dict[str, Route | None]:
         return self.routes.elsewhere()
 
     def _hand_over(self, target: _Queue) -> HandOver:
         found = self._hand_overs.get(target)
-        if found is None:
-            found = HandOver(str(target), partial(self._open_publisher, target), self._handed)
-            self._hand_overs[target] = found
-            found.start()
-        return found
+        if found is not None:
+            return found
+        with self._opening:
+            found = self._hand_overs.get(target)
+            if found is None:
+                found = HandOver(str(target), partial(self._open_publisher, target), self._handed)
+                found.start()
+                self._hand_overs[target] = found
+            return found
 
 
 # The target's own time is up first; what then still hangs is given up here.

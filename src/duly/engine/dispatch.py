@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from django.db import connections
@@ -17,15 +18,14 @@ from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
 from duly.engine.executors.hand_over import HandOver
 from duly.engine.executors.slots import Places, Slots
-from duly.engine.holding import Due, Holding
+from duly.engine.holding import Holding
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
-from duly.engine.routes import Route, Routes
+from duly.engine.routes import Due, Route, Routes, runs_here
 from duly.engine.shut import Shut
 from duly.policy.gates import NO_ROOM, PASSES
 from duly.store import gates
 from duly.store.contract import Store
-from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim, PassedOver
 from duly.store.statements import own_connections
 from duly.telemetry import emit
@@ -168,16 +168,15 @@ class Dispatcher:
                         return
                     self._let_in(self._due(found.gated))
                     used = self._start(self._due(found.due))
-                    for route, claims in found.batches:
-                        used += self._start_batch(route, claims)
+                    for batch in found.batches:
+                        used += self._start_batch(batch)
                     self._park(found.strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:
                     connections[self._store.using].close()
                     emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
-                    claims = [one.claim for one in (*found.gated, *found.due)]
-                    claims += [claim for _, batch in found.batches for claim in batch]
-                    self._holding.put_again([*claims, *found.strangers])
+                    due = [*found.gated, *found.due, *chain.from_iterable(found.batches)]
+                    self._holding.put_again([one.claim for one in due] + found.strangers)
                     self._holding.pause(wait)
                     wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                 finally:
@@ -204,7 +203,10 @@ class Dispatcher:
         requests = [
             gates.Request(one.claim, one.route.terms(one.claim), one.route.place) for one in batch
         ]
-        rooms = {place: self._room_at(place) for place in {one.route.place for one in batch}}
+        rooms = {
+            one.route.place: self._room_at(one.route.place) if runs_here(one.route) else len(batch)
+            for one in batch
+        }
         verdicts = gates.admit(self._store.using, requests, rooms, now, random.random)
         said = list(zip(batch, verdicts, strict=True))
         for request, verdict in zip(requests, verdicts, strict=True):
@@ -229,21 +231,22 @@ class Dispatcher:
             return Counter()
         return self._submit(self._begun(batch, now), Reading(now, monotonic))
 
-    def _start_batch(self, route: Route, claims: list[Claim]) -> Counter[Places]:
+    def _start_batch(self, batch: list[Due]) -> Counter[Places]:
         """Run the occurrences of one batch together, in one place."""
-        assert not isinstance(route.place, HandOver)
         monotonic = self._clock.monotonic()
         now = self._clock.now(self._store.using)
-        batch = self._unexpired(self._due([Due(claim, route) for claim in claims]), now)
+        batch = self._unexpired(self._due(batch), now)
         started = self._begun(batch, now) if batch else []
         if not started:
             return Counter()
-        attempts = [self._attempt(one.claim, route, Reading(now, monotonic)) for one in started]
+        place = started[0].route.place
+        assert not isinstance(place, HandOver)
+        attempts = [self._attempt(*one, Reading(now, monotonic)) for one in started]
         attempts.sort(key=lambda attempt: attempt.claim.due_at)
         self._leases.add(attempts)
-        route.place.submit_batch(attempts)
+        place.submit_batch(attempts)
         self._started += len(attempts)
-        return Counter({route.place: 1})
+        return Counter({place: 1})
 
     def _begun(self, batch: list[Due], now: datetime) -> list[Due]:
         """Begin the attempts in the database; gives those that really began."""
@@ -280,12 +283,12 @@ class Dispatcher:
             return
         now = self._clock.now(self._store.using)
         for claim in strangers:
-            reason = f"{NO_HANDLER} for {claim.event_type!r}"
-            wake_at = parked_until(claim.due_at, now)
-            self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
+            reason = self.routes.missing(claim.service, claim.event_type)
+            until = parked_until(claim.due_at, now)
+            self._store.park([claim], now=now, wake_at=until, reason=reason)
         self._holding.drop({claim.id for claim in strangers})
-        types = sorted({claim.event_type for claim in strangers})
-        emit("occurrences.parked", count=len(strangers), event_types=types)
+        types = {claim.event_type for claim in strangers}
+        emit("occurrences.parked", count=len(strangers), event_types=sorted(types))
 
     def _attempt(self, claim: Claim, route: Route, began: Reading) -> Attempt:
         assert route.registration is not None

@@ -159,7 +159,7 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
         failed = dict.fromkeys((one.id for one in occurrences.values()), error)
     for index, occurrence in occurrences.items():
         own = failed.get(occurrence.id)
-        outcomes[index] = raised(own, attempts[index]) if own else Succeeded()
+        outcomes[index] = Succeeded() if own is None else raised(own, attempts[index])
     return [outcomes[index] for index in range(len(attempts))]
 
 

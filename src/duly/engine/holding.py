@@ -14,16 +14,9 @@ from uuid import UUID
 from duly.clock import Clock
 from duly.engine.executors.slots import Places, Slots
 from duly.engine.gathering import Gathering
-from duly.engine.routes import Route, Routes, runs_here
+from duly.engine.routes import Due, Routes, runs_here
 from duly.policy.handling import rank
 from duly.store.rows import Claim
-
-
-class Due(NamedTuple):
-    """A claim whose instant has come, and where it goes."""
-
-    claim: Claim
-    route: Route
 
 
 class Next(NamedTuple):
@@ -36,7 +29,7 @@ class Next(NamedTuple):
     """To be let in first."""
     strangers: list[Claim]
     """Those that nobody here can run."""
-    batches: list[tuple[Route, list[Claim]]]
+    batches: list[list[Due]]
     """Those that run together, each batch in one of the slots."""
 
 
@@ -172,7 +165,7 @@ class Holding:
         registration = one.route.registration
         if registration is not None and registration.batch and runs_here(one.route):
             now = self._clock.monotonic()
-            self._gathering.add(one.claim, one.route, registration.batch, now)
+            self._gathering.add(one, registration.batch, now)
         else:
             place_in_line = (rank(one.claim.due_at, one.claim.handling), next(self._order), one)
             heapq.heappush(self._ready[one.route.place], place_in_line)
@@ -184,12 +177,9 @@ class Holding:
             moments.append(next_at)
         return min(moments) - self._clock.monotonic() if moments else None
 
-    def _take_batches(self, slots: Slots) -> list[tuple[Route, list[Claim]]]:
+    def _take_batches(self, slots: Slots) -> list[list[Due]]:
         batches = self._gathering.take(lambda route: slots.reserve(route.place, 1) > 0)
-        return [(route, self._still_held(claims)) for route, claims in batches]
-
-    def _still_held(self, claims: Sequence[Claim]) -> list[Claim]:
-        return [claim for claim in claims if self._is_held(claim)]
+        return [[one for one in batch if self._is_held(one.claim)] for batch in batches]
 
     def _step_forward(self) -> None:
         """Let those wait no longer before their gates that there is a place for by now."""

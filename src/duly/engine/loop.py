@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import connections
@@ -47,6 +47,8 @@ DOUBT_SECONDS = 1.0
 SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
+# A message that was lost is sent again within this, however late its occurrence is.
+LONGEST_QUEUE = timedelta(hours=1)
 
 
 class Engine:
@@ -232,16 +234,15 @@ class Engine:
 
     def _handed(self, claims: Sequence[Claim]) -> None:
         """Give whoever takes them as long again as they are late, so that few are sent twice."""
+        emit("occurrences.handed_over", count=len(claims))
+        # First: there is room whether or not the database answers.
+        self._has_room_again()
         now = self._clock.now(self.options.using)
-        late = [claim for claim in claims if now - claim.due_at > self.options.lease / 2]
+        late = [claim for claim in claims if now - claim.ready_at > self.options.lease / 2]
         if late:
-            wait = 2 * max(now - claim.due_at for claim in late)
+            wait = min(2 * max(now - claim.ready_at for claim in late), LONGEST_QUEUE)
             pairs = [(claim.id, claim.attempt) for claim in late]
             self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
-        emit("occurrences.handed_over", count=len(claims))
-        self._dispatcher.slot_freed()
-        if self._claimer.has_room_again():
-            self._awake.set()
 
     def _may_enter(self, attempt: Attempt) -> bool:
         if self._shut.keeps_out(attempt.terms):
@@ -252,6 +253,9 @@ class Engine:
     def _attempt_ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
         if outcome is not None:
             self._leases.end(attempt, outcome)
+        self._has_room_again()
+
+    def _has_room_again(self) -> None:
         self._dispatcher.slot_freed()
         if self._claimer.has_room_again():
             self._awake.set()

@@ -46,7 +46,8 @@ class Room:
         has_expired = advance.expires_at is not None and advance.expires_at < now
         is_due = event.due_at <= due_by and not has_expired
         if route is not None and isinstance(route.place, HandOver):
-            if self.slots.take(route.place):
+            if (is_due or self.held > 0) and self.slots.take(route.place):
+                self.held -= not is_due
                 return Birth.QUEUED
         elif route is not None and is_due and route.may_begin_with_birth(event):
             if self.slots.take(route.place):

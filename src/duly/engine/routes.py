@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from duly import registry
 from duly.engine.executors.base import Executor
@@ -19,6 +19,7 @@ from duly.policy.service import HandlerTarget, Service
 from duly.registry import Registration
 from duly.services import Registry
 from duly.store.overlaps import is_exclusive
+from duly.store.portable import NO_HANDLER
 from duly.store.rows import NOBODY, Born, Claim, DueEvent, PassedOver
 
 _NO_TERMS: Mapping[str, Terms] = {}
@@ -56,6 +57,13 @@ class Route:
     def terms(self, claim: Claim) -> Mapping[str, Terms]:
         """Give what an occurrence has to pass, by the names of the gates."""
         return terms_of(self.service, self.registration, claim) if self.is_gated else _NO_TERMS
+
+
+class Due(NamedTuple):
+    """A claim whose instant has come, and where it goes."""
+
+    claim: Claim
+    route: Route
 
 
 def runs_here(route: Route) -> bool:
@@ -96,6 +104,12 @@ class Routes:
             places.asynchronous if registration.is_async else places.plain, registration, found
         )
 
+    def missing(self, service: str, event_type: str) -> str:
+        """Say why there is no route."""
+        if self._services.find(service) is None:
+            return f"service {service!r} cannot be read"
+        return f"{NO_HANDLER} for {event_type!r}"
+
     def retry(self, service: str, event_type: str, handling: Mapping[str, object]) -> Retry:
         """Give the policy by which a lost attempt is tried again, wherever it ran."""
         found = self._services.find(service)
@@ -114,6 +128,15 @@ class Routes:
                 gated[route.crowd] += 1
         crowd, count = gated.most_common(1)[0] if gated else (NOBODY, 0)
         return crowd if 2 * count > len(claims) else NOBODY
+
+    def backed_up(self) -> PassedOver:
+        """Name the services for which enough waits here already, because their broker is away."""
+        full = (
+            name
+            for name, route in self.elsewhere().items()
+            if route is not None and not runs_here(route) and not route.place.room()
+        )
+        return PassedOver(services=frozenset(full))
 
     def elsewhere(self) -> dict[str, Route | None]:
         """Give the route of each service whose occurrences no handler of this process runs."""

@@ -129,6 +129,8 @@ class Worker:
 
     def _try_to_take(self, id_: UUID, number: int) -> Attempt | str:
         began = Reading(self._clock.now(self._store.using), self._clock.monotonic())
+        # Before it is taken: what fails here is asked again.
+        self._services.refresh()
         claim = self._store.take(
             id_, number, event_types=registry.known_types(), **self._terms(began.at)
         )
@@ -146,7 +148,6 @@ class Worker:
 
     def _terms_of(self, claim: Claim, registration: registry.Registration) -> dict[str, Terms]:
         """Say what it has passed before it was handed over, so that its gates learn of its end."""
-        self._services.refresh()
         service = self._services.find(claim.service)
         return terms_of(service, registration, claim) if service else {}
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Gate',
             fields=[
-                ('name', models.CharField(max_length=400, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=410, primary_key=True, serialize=False)),
                 ('status', models.CharField(default='closed', max_length=16)),
                 ('in_row', models.IntegerField(default=0)),
                 ('window_at', models.DateTimeField(blank=True, null=True)),
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             name='GateEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gate', models.CharField(max_length=400)),
+                ('gate', models.CharField(max_length=410)),
                 ('occurrence_id', models.UUIDField()),
                 ('attempt', models.IntegerField()),
                 ('state', models.CharField(max_length=16)),

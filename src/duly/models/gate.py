@@ -12,7 +12,8 @@ from duly.policy.breaker import BreakerStatus
 class Gate(models.Model):
     """One breaker, limit or rate that all engines share; its row is locked while it is passed."""
 
-    name = models.CharField(max_length=400, primary_key=True)
+    # As long as an event type and what it is limited by at their longest: see engine/routes.py.
+    name = models.CharField(max_length=410, primary_key=True)
     status = models.CharField(max_length=16, default=BreakerStatus.CLOSED.value)
     in_row = models.IntegerField(default=0)
     window_at = models.DateTimeField(null=True, blank=True)
@@ -38,8 +39,11 @@ class GateEntry(models.Model):
     UNDER_WAY = "under_way"
     WAITING = "waiting"
     RESERVED = "reserved"
+    """It has taken its token, which it may use when it wakes."""
+    READY = "ready"
+    """It has its token, and waits as well."""
 
-    gate = models.CharField(max_length=400)
+    gate = models.CharField(max_length=410)
     occurrence_id = models.UUIDField()
     attempt = models.IntegerField()
     state = models.CharField(max_length=16)

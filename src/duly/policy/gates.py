@@ -68,8 +68,10 @@ class Verdict:
     gate: str = ""
     """What it waits for."""
     reason: str = ""
-    is_reserved: bool = False
-    """Whether it has taken its token, and need not take another one."""
+    reserved: frozenset[str] = frozenset()
+    """The gates whose tokens it has taken by now, and need not take again."""
+    waits_for_token: bool = False
+    """Whether there is nothing to wait for but the moment at which it may use them."""
 
 
 PASSES = Verdict()
@@ -93,13 +95,19 @@ def judge(
     for gate in gates:
         gate.breaker = gate.breaker.tried(now)
         if gate.free == 0:
-            return _kept_out(gate, due_at, now, draw)
+            return replace(_kept_out(gate, due_at, now, draw), reserved=reserved)
+    waits = PASSES
+    taken = set(reserved)
     for gate in gates:
         rate = gate.terms.limits.bucket
         if rate is not None and gate.name not in reserved:
             usable_at, gate.full_at = rate.take(gate.full_at, now)
-            if usable_at > now:
-                return Verdict(usable_at, gate.name, f"rate {rate}", is_reserved=True)
+            taken.add(gate.name)
+            if usable_at > (waits.until or now):
+                waits = Verdict(usable_at, gate.name, f"rate {rate}", waits_for_token=True)
+    if waits.waits_for_token:
+        # Each of them is kept: what waits for one has not used the others.
+        return replace(waits, reserved=frozenset(taken))
     for gate in gates:
         gate.under_way += 1
     return PASSES

@@ -17,6 +17,8 @@ from duly.policy.limits import NO_LIMITS, Limits
 from duly.policy.retry import Retry, span
 
 DEFAULT_TIMEOUT = timedelta(seconds=30)
+OWN = "duly"
+"""The service of what duly schedules for itself: its handlers are duly's, in the engine."""
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 
 
@@ -122,6 +124,8 @@ def service_from(name: str, options: object) -> Service:
     try:
         if not isinstance(name, str) or not 1 <= len(name) <= 100:
             raise ConfigurationError("its name must be a text of 1 to 100 characters")
+        if name == OWN:
+            raise ConfigurationError("its name is that of duly's own events; name it otherwise")
         if not isinstance(options, Mapping):
             raise ConfigurationError(f"must be a dict, got {options!r:.60}")
         kind = options.get("target", "handler")

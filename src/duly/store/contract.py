@@ -67,7 +67,7 @@ class Store(Protocol):
         """
         ...
 
-    def claim_waking(
+    def claim_waking(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -76,8 +76,12 @@ class Store(Protocol):
         lease_until: datetime,
         holder: UUID,
         since: datetime | None = None,
+        without: PassedOver = NOBODY,
     ) -> list[Claim]:
-        """Hand out again what waits for a retry by `until`, or whose hand-out lapsed by `now`."""
+        """Hand out again what waits for a retry by `until`, or whose hand-out lapsed by `now`.
+
+        What others have locked is passed over, and the services in `without`.
+        """
         ...
 
     def rescue_expired(

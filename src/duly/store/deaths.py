@@ -11,6 +11,7 @@ from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.payloads import encode
+from duly.policy.service import OWN
 from duly.store.events import set_due
 
 EVENT_TYPE = "duly.occurrence_died"
@@ -37,7 +38,8 @@ def _event(occurrence: Occurrence, now: datetime) -> ScheduledEvent:
     }
     event = ScheduledEvent(
         id=new_id(now),
-        service=occurrence.service,
+        # Not the service of the dead: its target is not who is to be told, and may be down.
+        service=OWN,
         event_type=EVENT_TYPE,
         entity_type="occurrence",
         entity_id=str(occurrence.id),

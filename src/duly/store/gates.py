@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from duly.models import Gate as GateRow
 from duly.models import GateEntry, LedgerEntry, Occurrence
@@ -30,6 +30,8 @@ from duly.store.turns import transaction_in_turn
 from duly.telemetry import emit
 
 WAITS = "waits: "
+_HAS_TOKEN = (GateEntry.RESERVED, GateEntry.READY)
+_WOKEN = (GateEntry.WAITING, GateEntry.READY)
 _BREAKER = tuple(BreakerState.__dataclass_fields__)
 _COLUMNS = (*_BREAKER, "full_at", "updated_at")
 # An end lets in the next one, and one more for one that is not there any more.
@@ -45,6 +47,9 @@ class Request:
     """By the names of the gates."""
     place: object
     """What is to run it."""
+
+
+_Asked = tuple[Request, Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,16 @@ def admit(
     left = dict(rooms)
     with transaction_in_turn(using):
         gates = _locked(using, _terms_of(request.terms for request in requests), now)
+        held = _held(using, requests)
         # What an engine let in that has died since must not stand in its own way.
-        ids = [request.claim.id for request in requests]
-        _entries(using).filter(occurrence_id__in=ids).exclude(state=GateEntry.RESERVED).delete()
+        _entries(using).filter(occurrence_id__in=held).exclude(state__in=_HAS_TOKEN).delete()
         _count(using, gates)
         reserved = _reserved(using, requests)
         verdicts: list[Verdict] = []
         for request in requests:
+            if request.claim.id not in held:
+                verdicts.append(PASSES)
+                continue
             passed = [gates[name] for name in sorted(request.terms)]
             if left[request.place] <= 0 and not any(gate.keeps_out(now) for gate in passed):
                 verdicts.append(NO_ROOM)
@@ -92,8 +100,13 @@ def admit(
             left[request.place] -= verdict is PASSES
             verdicts.append(verdict)
         _save(using, gates.values(), now)
-        _enter(using, requests, verdicts, gates)
-        _put_aside(using, requests, verdicts, now)
+        asked = [
+            (request, verdict)
+            for request, verdict in zip(requests, verdicts, strict=True)
+            if request.claim.id in held
+        ]
+        _enter(using, asked, gates)
+        _put_aside(using, asked, now)
     return verdicts
 
 
@@ -206,6 +219,16 @@ def _count(using: str, gates: Mapping[str, Gate]) -> None:
         gates[name].under_way = counted[name]
 
 
+def _held(using: str, requests: Sequence[Request]) -> set[UUID]:
+    """Find those that wait to begin yet: what another engine runs by now is its own."""
+    queued = Occurrence.objects.using(using).filter(
+        id__in=[request.claim.id for request in requests], status=OccurrenceStatus.QUEUED
+    )
+    attempts = dict(queued.values_list("id", "attempt"))
+    claims = (request.claim for request in requests)
+    return {claim.id for claim in claims if attempts.get(claim.id) == claim.attempt}
+
+
 def _reserved(using: str, requests: Sequence[Request]) -> dict[UUID, frozenset[str]]:
     """Find at which gates these occurrences have taken their token before."""
     ids = [
@@ -215,27 +238,21 @@ def _reserved(using: str, requests: Sequence[Request]) -> dict[UUID, frozenset[s
     ]
     found: defaultdict[UUID, frozenset[str]] = defaultdict(frozenset)
     if ids:
-        entries = _entries(using).filter(occurrence_id__in=ids, state=GateEntry.RESERVED)
+        entries = _entries(using).filter(occurrence_id__in=ids, state__in=_HAS_TOKEN)
         for id_, gate in entries.values_list("occurrence_id", "gate"):
             found[id_] |= {gate}
     return found
 
 
-def _enter(
-    using: str,
-    requests: Sequence[Request],
-    verdicts: Sequence[Verdict],
-    gates: Mapping[str, Gate],
-) -> None:
+def _enter(using: str, asked: Sequence[_Asked], gates: Mapping[str, Gate]) -> None:
     """Write down who is under way, who waits where, and who has its token."""
     new: list[GateEntry] = []
-    for request, verdict in zip(requests, verdicts, strict=True):
+    for request, verdict in asked:
         claim = request.claim
-        state = GateEntry.RESERVED if verdict.is_reserved else GateEntry.WAITING
-        names = [verdict.gate] if verdict.until else []
+        states = _states(verdict)
         if verdict is PASSES:
-            state = GateEntry.UNDER_WAY
-            names = [name for name in request.terms if gates[name].limit is not None]
+            limited = [name for name in request.terms if gates[name].limit is not None]
+            states = dict.fromkeys(limited, GateEntry.UNDER_WAY)
         new += [
             GateEntry(
                 gate=name,
@@ -244,15 +261,11 @@ def _enter(
                 state=state,
                 rank=rank(claim.due_at, claim.handling),
             )
-            for name in names
+            for name, state in states.items()
         ]
     # A token that has been taken is kept while its owner waits at another gate.
-    let_in = [
-        request.claim.id
-        for request, verdict in zip(requests, verdicts, strict=True)
-        if verdict is PASSES
-    ]
-    _entries(using).filter(occurrence_id__in=let_in, state=GateEntry.RESERVED).delete()
+    let_in = [request.claim.id for request, verdict in asked if verdict is PASSES]
+    _entries(using).filter(occurrence_id__in=let_in, state__in=_HAS_TOKEN).delete()
     _entries(using).bulk_create(
         new,
         update_conflicts=True,
@@ -261,13 +274,18 @@ def _enter(
     )
 
 
-def _put_aside(
-    using: str, requests: Sequence[Request], verdicts: Sequence[Verdict], now: datetime
-) -> None:
+def _states(verdict: Verdict) -> dict[str, str]:
+    """Say what an occurrence that waits is at each of its gates."""
+    states = dict.fromkeys(verdict.reserved, GateEntry.RESERVED)
+    if verdict.until and not verdict.waits_for_token:
+        has_token = verdict.gate in verdict.reserved
+        states[verdict.gate] = GateEntry.READY if has_token else GateEntry.WAITING
+    return states
+
+
+def _put_aside(using: str, asked: Sequence[_Asked], now: datetime) -> None:
     waiting = {
-        request.claim.id: (request.claim, verdict)
-        for request, verdict in zip(requests, verdicts, strict=True)
-        if verdict.until
+        request.claim.id: (request.claim, verdict) for request, verdict in asked if verdict.until
     }
     if not waiting:
         return
@@ -329,15 +347,17 @@ def _tell(
 def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
     """Wake those that have waited longest, as many as there may be room for."""
     most = _WOKEN_FOR_EACH * ended if gate.free is None else min(gate.free, _WOKEN_FOR_EACH * ended)
-    waiting = _entries(using).filter(gate=gate.name, state=GateEntry.WAITING).order_by("rank")
-    turn = list(waiting.values_list("pk", "occurrence_id")[:most]) if most else []
-    if turn:
-        _entries(using).filter(pk__in=[pk for pk, _ in turn]).delete()
-        Occurrence.objects.using(using).filter(
-            id__in=[id_ for _, id_ in turn],
-            status=OccurrenceStatus.PENDING,
-            reason__startswith=WAITS,
-        ).update(wake_at=now)
+    waiting = _entries(using).filter(gate=gate.name, state__in=_WOKEN)
+    pending = Occurrence.objects.using(using).filter(
+        status=OccurrenceStatus.PENDING, reason__startswith=WAITS
+    )
+    # Some may have been cancelled: their turn is the next one's.
+    there = waiting.filter(Exists(pending.filter(id=OuterRef("occurrence_id"))))
+    if turn := list(there.order_by("rank")[:most]) if most else []:
+        over = Q(pk__in=[one.pk for one in turn]) | Q(rank__lt=turn[-1].rank)
+        waiting.filter(over, state=GateEntry.WAITING).delete()
+        waiting.filter(over, state=GateEntry.READY).update(state=GateEntry.RESERVED)
+        pending.filter(id__in=[one.occurrence_id for one in turn]).update(wake_at=now)
     if gate.name.startswith("key:") and not _entries(using).filter(gate=gate.name).exists():
         # There may be one for each entity.
         GateRow.objects.using(using).filter(name=gate.name).delete()

@@ -134,7 +134,7 @@ class PortableStore:
             self._record(entries)
         return claims
 
-    def claim_waking(
+    def claim_waking(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -143,14 +143,15 @@ class PortableStore:
         lease_until: datetime,
         holder: UUID,
         since: datetime | None = None,
+        without: PassedOver = NOBODY,
     ) -> list[Claim]:
         ready = Q(status=OccurrenceStatus.PENDING, wake_at__lte=until) | Q(
             status=OccurrenceStatus.QUEUED, wake_at__lte=now
         )
+        rows_ready = self._occurrences().filter(ready).exclude(service__in=without.services)
         with self._transaction():
             waking = self._locked(
-                self._occurrences().filter(ready).order_by("wake_at").select_related("event"),
-                of=("self",),
+                rows_ready.order_by("wake_at").select_related("event"), of=("self",)
             )
             rows = list(_with_payload_text(waking.defer("event__payload"))[:limit])
             claims = [claim_of(row.event, row, row.payload_text) for row in rows]

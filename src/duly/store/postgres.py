@@ -89,7 +89,7 @@ class PostgresStore(PortableStore):
                 found.add(_claim(row, to, id_of[row[0]]), to.birth)
         return found
 
-    def claim_waking(
+    def claim_waking(  # noqa: PLR0913 - the terms of one claim
         self,
         *,
         now: datetime,
@@ -98,6 +98,7 @@ class PostgresStore(PortableStore):
         lease_until: datetime,
         holder: UUID,
         since: datetime | None = None,
+        without: PassedOver = NOBODY,
     ) -> list[Claim]:
         rows = self._rows(
             "claim_waking",
@@ -108,6 +109,7 @@ class PostgresStore(PortableStore):
                 "limit": limit,
                 "lease_until": lease_until,
                 "holder": holder,
+                "services": array(map(quoted, without.services)),
             },
         )
         return [_read_claim(row) for row in rows]

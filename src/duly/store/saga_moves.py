@@ -35,6 +35,7 @@ from duly.policy.saga import (
     advance,
 )
 from duly.policy.saga_definition import Definition, Step, WaitFor, WaitUntil
+from duly.policy.service import OWN
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts, saga_events
 from duly.store.events import LONGEST_REASON, NOTIFY_WITHIN, event_entry, events_in, record
@@ -264,7 +265,7 @@ class Mover:
         self._events.append(event)
 
     def _timer(self, rule: At) -> Order:
-        return Order(event_type=saga_events.TIMER, service="default", rule=rule)
+        return Order(event_type=saga_events.TIMER, service=OWN, rule=rule)
 
     def _at_once(self) -> At:
         return At.instant(self._now)

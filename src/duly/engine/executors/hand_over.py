@@ -70,8 +70,8 @@ class HandOver:
             return max(0, MOST_WAITING - len(self._waiting) - len(self._publishing))
 
     def reserve(self, most: int) -> int:
-        """Say for how many of these there is room; no place is kept for them."""
-        return min(most, self.room())
+        """Take all: what was claimed must not wait where what others run is held."""
+        return most
 
     def give_back(self, places: int) -> None:
         """Nothing was kept."""
@@ -94,11 +94,15 @@ class HandOver:
             if len(kept) < len(self._waiting):
                 self._waiting = deque(kept)
 
-    def stop(self, seconds: float) -> list[Claim]:
-        """Publish nothing more; gives the claims whose messages are not out."""
+    def close(self) -> None:
+        """Publish nothing more than what is on its way."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
+
+    def stop(self, seconds: float) -> list[Claim]:
+        """Publish nothing more; gives the claims whose messages are not out."""
+        self.close()
         self._thread.join(seconds)
         with self._changed:
             # What hangs in a call to the broker may be out or not: its lease ends that.

@@ -1,11 +1,12 @@
 -- Hands out again what waits for a retry by `until`, or whose hand-out lapsed by `now`; looks
--- from `since` on.
+-- from `since` on; some services are passed over.
 -- Index: duly_occurrence_wake_at. Locks: the rows it takes; passes over those of others.
 WITH ready AS (
     SELECT id, status, wake_at
     FROM duly_occurrence
     WHERE wake_at >= %(since)s::timestamptz AND wake_at <= %(until)s::timestamptz
       AND (status = 'pending' OR (status = 'queued' AND wake_at <= %(now)s::timestamptz))
+      AND service <> ALL (%(services)s::text[])
     ORDER BY wake_at
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
