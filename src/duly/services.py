@@ -31,8 +31,6 @@ class Registry:
         self._rows: Mapping[str, Any] = {}
         self._services: dict[str, Service | None] = {}
         self._read_at: float | None = None
-        self.version = 0
-        """Counted up with each change."""
 
     def find(self, name: str) -> Service | None:
         """Give a service; one that nobody has registered delivers to handlers.
@@ -55,7 +53,6 @@ class Registry:
             if settings.services is not self._given or rows != self._rows:
                 self._given, self._rows = settings.services, rows
                 self._services = {**_read(rows), **settings.services}
-                self.version += 1
 
     def forget(self) -> None:
         """Read everything anew the next time."""

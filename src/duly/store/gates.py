@@ -13,8 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from duly.models import Gate as GateRow
 from duly.models import GateEntry, LedgerEntry, Occurrence
@@ -23,17 +22,15 @@ from duly.policy.gates import NO_ROOM, PASSES, Gate, Terms, Verdict, judge
 from duly.policy.handling import rank
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
+from duly.store.deferral import WAITS, put_aside
 from duly.store.facts import THE_LEDGER
+from duly.store.gate_rows import count, entries_in, locked, save, state_of
 from duly.store.rows import Claim
-from duly.store.statements import array, instants, quoted, rows_of, uuids
 from duly.store.turns import transaction_in_turn
 from duly.telemetry import emit
 
-WAITS = "waits: "
 _HAS_TOKEN = (GateEntry.RESERVED, GateEntry.READY)
 _WOKEN = (GateEntry.WAITING, GateEntry.READY)
-_BREAKER = tuple(BreakerState.__dataclass_fields__)
-_COLUMNS = (*_BREAKER, "full_at", "updated_at")
 # An end lets in the next one, and one more for one that is not there any more.
 _WOKEN_FOR_EACH = 2
 
@@ -80,11 +77,11 @@ def admit(
     """
     left = dict(rooms)
     with transaction_in_turn(using):
-        gates = _locked(using, _terms_of(request.terms for request in requests), now)
+        gates = locked(using, _terms_of(request.terms for request in requests), now)
         held = _held(using, requests)
         # What an engine let in that has died since must not stand in its own way.
-        _entries(using).filter(occurrence_id__in=held).exclude(state__in=_HAS_TOKEN).delete()
-        _count(using, gates)
+        entries_in(using).filter(occurrence_id__in=held).exclude(state__in=_HAS_TOKEN).delete()
+        count(using, gates)
         reserved = _reserved(using, requests)
         verdicts: list[Verdict] = []
         for request in requests:
@@ -99,14 +96,14 @@ def admit(
             verdict = judge(passed, due_at=due_at, reserved=tokens, now=now, draw=draw)
             left[request.place] -= verdict is PASSES
             verdicts.append(verdict)
-        _save(using, gates.values(), now)
+        save(using, gates.values(), now)
         asked = [
             (request, verdict)
             for request, verdict in zip(requests, verdicts, strict=True)
             if request.claim.id in held
         ]
         _enter(using, asked, gates)
-        _put_aside(using, asked, now)
+        put_aside(using, [(request.claim, verdict) for request, verdict in asked], now)
     return verdicts
 
 
@@ -117,11 +114,11 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, boo
     """
     with transaction_in_turn(using):
         terms = _terms_of(one.terms for one in passed)
-        gates = _locked(using, terms, now)
+        gates = locked(using, terms, now)
         for attempt in {one.attempt for one in passed}:
             # Its next attempt may have been let in already.
             ids = [one.id for one in passed if one.attempt == attempt]
-            _entries(using).filter(occurrence_id__in=ids, attempt=attempt).delete()
+            entries_in(using).filter(occurrence_id__in=ids, attempt=attempt).delete()
         ended: Counter[str] = Counter()
         before = {name: gate.breaker for name, gate in gates.items()}
         for name, gate in gates.items():
@@ -130,8 +127,8 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, boo
             results = [one.succeeded for one in ours if one.succeeded is not None]
             if gate.terms.breaker is not None:
                 gate.breaker = gate.breaker.counted(gate.terms.breaker, results, now)
-        _count(using, gates)
-        _save(using, gates.values(), now)
+        count(using, gates)
+        save(using, gates.values(), now)
         for name, gate in gates.items():
             _tell(using, gate, before[name], now)
             _wake(using, gate, ended[name], now)
@@ -142,9 +139,9 @@ def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> B
     """Open a breaker until it is closed by hand, or close it; gives its state."""
     state = HELD_OPEN if opens else BreakerState()
     with transaction_in_turn(using):
-        gate = _locked(using, {name: Terms()}, now)[name]
+        gate = locked(using, {name: Terms()}, now)[name]
         before, gate.breaker = gate.breaker, state
-        _save(using, [gate], now)
+        save(using, [gate], now)
         _tell(using, gate, before, now, actor)
         if not opens:
             # The first few: each that succeeds lets more of them in.
@@ -155,7 +152,7 @@ def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> B
 def breakers(using: str) -> dict[str, BreakerState]:
     """Give the state of every gate that has been passed."""
     rows = GateRow.objects.using(using).exclude(name__startswith="key:").order_by("name")
-    return {row.name: _state(row) for row in rows}
+    return {row.name: state_of(row) for row in rows}
 
 
 def _terms_of(all_terms: Iterable[Mapping[str, Terms]]) -> dict[str, Terms]:
@@ -163,60 +160,6 @@ def _terms_of(all_terms: Iterable[Mapping[str, Terms]]) -> dict[str, Terms]:
     for terms in all_terms:
         found.update(terms)
     return found
-
-
-def _locked(using: str, terms: Mapping[str, Terms], now: datetime) -> dict[str, Gate]:
-    rows = GateRow.objects.using(using)
-    names = sorted(terms)
-    found: list[GateRow] = []
-    while len(found) < len(names):
-        # One that nobody waits at may be removed between both.
-        rows.bulk_create(
-            [GateRow(name=name, updated_at=now) for name in names], ignore_conflicts=True
-        )
-        found = list(rows.filter(name__in=names).select_for_update().order_by("name"))
-    return {row.name: Gate(row.name, terms[row.name], _state(row), row.full_at) for row in found}
-
-
-def _state(row: GateRow) -> BreakerState:
-    values = {name: getattr(row, name) for name in _BREAKER}
-    return BreakerState(**values | {"status": BreakerStatus(row.status)})
-
-
-def _save(using: str, gates: Iterable[Gate], now: datetime) -> None:
-    rows = [
-        GateRow(
-            name=gate.name,
-            full_at=gate.full_at,
-            updated_at=now,
-            **{name: getattr(gate.breaker, name) for name in _BREAKER},
-        )
-        for gate in gates
-    ]
-    GateRow.objects.using(using).bulk_update(rows, _COLUMNS)
-
-
-def _count(using: str, gates: Mapping[str, Gate]) -> None:
-    """Count what is under way at each gate that has a limit, and forget what is not any more."""
-    limited = [name for name, gate in gates.items() if gate.limit is not None]
-    if not limited:
-        return
-    entries = list(_entries(using).filter(gate__in=limited, state=GateEntry.UNDER_WAY))
-    live = {
-        id_: attempt + (status == OccurrenceStatus.QUEUED)
-        for id_, status, attempt in Occurrence.objects.using(using)
-        .filter(
-            id__in=[entry.occurrence_id for entry in entries],
-            status__in=[OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING],
-        )
-        .values_list("id", "status", "attempt")
-    }
-    over = [entry.pk for entry in entries if live.get(entry.occurrence_id) != entry.attempt]
-    if over:
-        _entries(using).filter(pk__in=over).delete()
-    counted = Counter(entry.gate for entry in entries if entry.pk not in set(over))
-    for name in limited:
-        gates[name].under_way = counted[name]
 
 
 def _held(using: str, requests: Sequence[Request]) -> set[UUID]:
@@ -238,7 +181,7 @@ def _reserved(using: str, requests: Sequence[Request]) -> dict[UUID, frozenset[s
     ]
     found: defaultdict[UUID, frozenset[str]] = defaultdict(frozenset)
     if ids:
-        entries = _entries(using).filter(occurrence_id__in=ids, state__in=_HAS_TOKEN)
+        entries = entries_in(using).filter(occurrence_id__in=ids, state__in=_HAS_TOKEN)
         for id_, gate in entries.values_list("occurrence_id", "gate"):
             found[id_] |= {gate}
     return found
@@ -265,8 +208,8 @@ def _enter(using: str, asked: Sequence[_Asked], gates: Mapping[str, Gate]) -> No
         ]
     # A token that has been taken is kept while its owner waits at another gate.
     let_in = [request.claim.id for request, verdict in asked if verdict is PASSES]
-    _entries(using).filter(occurrence_id__in=let_in, state__in=_HAS_TOKEN).delete()
-    _entries(using).bulk_create(
+    entries_in(using).filter(occurrence_id__in=let_in, state__in=_HAS_TOKEN).delete()
+    entries_in(using).bulk_create(
         new,
         update_conflicts=True,
         unique_fields=["occurrence_id", "gate"],
@@ -281,52 +224,6 @@ def _states(verdict: Verdict) -> dict[str, str]:
         has_token = verdict.gate in verdict.reserved
         states[verdict.gate] = GateEntry.READY if has_token else GateEntry.WAITING
     return states
-
-
-def _put_aside(using: str, asked: Sequence[_Asked], now: datetime) -> None:
-    waiting = {
-        request.claim.id: (request.claim, verdict) for request, verdict in asked if verdict.until
-    }
-    if not waiting:
-        return
-    if connections[using].vendor == "postgresql":
-        _defer(using, waiting.values(), now)
-        return
-    held = Occurrence.objects.using(using).filter(id__in=waiting, status=OccurrenceStatus.QUEUED)
-    rows = [
-        row
-        for row in held.select_for_update().order_by("id").defer("payload")
-        if row.attempt == waiting[row.id][0].attempt
-    ]
-    entries: list[LedgerEntry] = []
-    for row in rows:
-        verdict = waiting[row.id][1]
-        reason = _reason(verdict)
-        if row.reason != reason:
-            # Said once, however often it is looked at again.
-            data = {"reason": reason}
-            entries.append(facts.entry(facts.DEFERRED, now, row.event_id, row.id, data=data))
-        row.status, row.holder = OccurrenceStatus.PENDING, None
-        row.wake_at, row.reason = verdict.until, reason
-    Occurrence.objects.using(using).bulk_update(rows, ["status", "holder", "wake_at", "reason"])
-    LedgerEntry.objects.using(using).bulk_create(entries)
-
-
-def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) -> None:
-    claims, verdicts = zip(*waiting, strict=True)
-    parameters = {
-        "now": now,
-        "ids": uuids(claim.id for claim in claims),
-        "due_ats": instants(claim.due_at for claim in claims),
-        "attempts": array(str(claim.attempt) for claim in claims),
-        "wake_ats": instants(verdict.until for verdict in verdicts),
-        "reasons": array(quoted(_reason(verdict)) for verdict in verdicts),
-    }
-    rows_of(using, "defer", parameters)
-
-
-def _reason(verdict: Verdict) -> str:
-    return f"{WAITS}{verdict.gate}: {verdict.reason}"
 
 
 def _tell(
@@ -347,7 +244,7 @@ def _tell(
 def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
     """Wake those that have waited longest, as many as there may be room for."""
     most = _WOKEN_FOR_EACH * ended if gate.free is None else min(gate.free, _WOKEN_FOR_EACH * ended)
-    waiting = _entries(using).filter(gate=gate.name, state__in=_WOKEN)
+    waiting = entries_in(using).filter(gate=gate.name, state__in=_WOKEN)
     pending = Occurrence.objects.using(using).filter(
         status=OccurrenceStatus.PENDING, reason__startswith=WAITS
     )
@@ -358,10 +255,6 @@ def _wake(using: str, gate: Gate, ended: int, now: datetime) -> None:
         waiting.filter(over, state=GateEntry.WAITING).delete()
         waiting.filter(over, state=GateEntry.READY).update(state=GateEntry.RESERVED)
         pending.filter(id__in=[one.occurrence_id for one in turn]).update(wake_at=now)
-    if gate.name.startswith("key:") and not _entries(using).filter(gate=gate.name).exists():
+    if gate.name.startswith("key:") and not entries_in(using).filter(gate=gate.name).exists():
         # There may be one for each entity.
         GateRow.objects.using(using).filter(name=gate.name).delete()
-
-
-def _entries(using: str) -> QuerySet[GateEntry, GateEntry]:
-    return GateEntry.objects.using(using).all()

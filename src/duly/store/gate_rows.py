@@ -1,0 +1,80 @@
+"""The rows of gates: locked in the order of their names, read, counted and saved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from duly.models import Gate as GateRow
+from duly.models import GateEntry, Occurrence
+from duly.policy.breaker import BreakerState, BreakerStatus
+from duly.policy.gates import Gate, Terms
+from duly.policy.states import OccurrenceStatus
+
+_BREAKER = tuple(BreakerState.__dataclass_fields__)
+_COLUMNS = (*_BREAKER, "full_at", "updated_at")
+
+
+def locked(using: str, terms: Mapping[str, Terms], now: datetime) -> dict[str, Gate]:
+    """Lock the rows of gates, making those that are not there yet."""
+    rows = GateRow.objects.using(using)
+    names = sorted(terms)
+    found: list[GateRow] = []
+    while len(found) < len(names):
+        # One that nobody waits at may be removed between both.
+        rows.bulk_create(
+            [GateRow(name=name, updated_at=now) for name in names], ignore_conflicts=True
+        )
+        found = list(rows.filter(name__in=names).select_for_update().order_by("name"))
+    return {row.name: Gate(row.name, terms[row.name], state_of(row), row.full_at) for row in found}
+
+
+def state_of(row: GateRow) -> BreakerState:
+    """Read the state of a breaker from its row."""
+    values = {name: getattr(row, name) for name in _BREAKER}
+    return BreakerState(**values | {"status": BreakerStatus(row.status)})
+
+
+def save(using: str, gates: Iterable[Gate], now: datetime) -> None:
+    """Write down what has become of gates."""
+    rows = [
+        GateRow(
+            name=gate.name,
+            full_at=gate.full_at,
+            updated_at=now,
+            **{name: getattr(gate.breaker, name) for name in _BREAKER},
+        )
+        for gate in gates
+    ]
+    GateRow.objects.using(using).bulk_update(rows, _COLUMNS)
+
+
+def count(using: str, gates: Mapping[str, Gate]) -> None:
+    """Count what is under way at each gate that has a limit, and forget what is not any more."""
+    limited = [name for name, gate in gates.items() if gate.limit is not None]
+    if not limited:
+        return
+    entries = list(entries_in(using).filter(gate__in=limited, state=GateEntry.UNDER_WAY))
+    live = {
+        id_: attempt + (status == OccurrenceStatus.QUEUED)
+        for id_, status, attempt in Occurrence.objects.using(using)
+        .filter(
+            id__in=[entry.occurrence_id for entry in entries],
+            status__in=[OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING],
+        )
+        .values_list("id", "status", "attempt")
+    }
+    over = [entry.pk for entry in entries if live.get(entry.occurrence_id) != entry.attempt]
+    if over:
+        entries_in(using).filter(pk__in=over).delete()
+    counted = Counter(entry.gate for entry in entries if entry.pk not in set(over))
+    for name in limited:
+        gates[name].under_way = counted[name]
+
+
+def entries_in(using: str) -> QuerySet[GateEntry, GateEntry]:
+    """Give every entry of this database."""
+    return GateEntry.objects.using(using).all()
