@@ -24,7 +24,7 @@ def dues(appointment: Appointment) -> dict[str, datetime]:
 
 
 def subjects() -> list[str]:
-    return [message.subject for message in mail.outbox]
+    return [str(message.subject) for message in mail.outbox]
 
 
 def test_the_reminder_is_due_at_nine_in_sydney_on_the_day_before(

@@ -35,6 +35,8 @@ ONCE_SECONDS = 0.1
 INTERRUPTED = 130
 MOST_PROCESSES = 64
 MOST_NAMED = 10
+# Of no interest to who looks whether his own are found.
+_OURS = frozenset({"duly.handlers", "duly.celery.sending", "duly.django_tasks.running"})
 
 
 def perform(options: Namespace) -> int:
@@ -130,9 +132,14 @@ def _introduction(options: EngineOptions) -> dict[str, Any]:
     return {
         "holder": str(options.holder),
         "database": _database(options.using),
-        "handlers": sorted(registry.known_types()),
+        "handlers": sorted(filter(_is_the_projects, registry.known_types())),
         "tzdata": zones.current().release,
     }
+
+
+def _is_the_projects(event_type: str) -> bool:
+    found = registry.find(event_type)
+    return found is not None and found.function.__module__ not in _OURS
 
 
 def _database(using: str) -> str:
