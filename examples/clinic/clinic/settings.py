@@ -6,6 +6,8 @@ DATABASE_URL and REDIS_URL say where the two servers are, if not where they usua
 import os
 from pathlib import Path
 
+import django
+
 from duly.service.database_url import database_from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -18,7 +20,12 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Mails are printed.
+_MAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MAIL_BACKEND}}
+else:
+    EMAIL_BACKEND = _MAIL_BACKEND
 DEFAULT_FROM_EMAIL = "desk@clinic.example"
 OPERATORS = ["operators@clinic.example"]
 

@@ -103,8 +103,8 @@ def test_a_booking_and_a_no_show_run_through_celery(stack: FullStack) -> None:
     def logs() -> str:
         return stack.said("worker") + stack.said("beat")
 
-    eventually(lambda: "bitte bestätigen Sie" in stack.said("worker"), logs)
-    eventually(lambda: "we missed you" in stack.said("worker"), logs)
+    eventually(lambda: "Guten Tag Ben" in stack.said("worker"), logs)
+    eventually(lambda: "Subject: We missed you" in stack.said("worker"), logs)
     stack.manage("duly", "saga", "signal", "booking:4", "confirmation")
 
     done = {"booking:4": "completed", "no-show:3": "completed"}
