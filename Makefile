@@ -43,6 +43,7 @@ check: $(DEV_STAMP)  ## Lint, types, layers, documentation, migrations up to dat
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+	@cd examples/clinic && PYTHONPATH=. $(abspath $(BIN))/mypy
 	@$(BIN)/lint-imports
 	@DJANGO_SETTINGS_MODULE=tests.settings PYTHONPATH=. $(BIN)/django-admin makemigrations --check --dry-run duly
 	@$(MAKE) --no-print-directory docs

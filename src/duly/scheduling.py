@@ -304,7 +304,7 @@ def upcoming_events(
 ) -> list[Upcoming]:
     """List the firings to come in [start, end), soonest first; recurring events several times.
 
-    start, end: aware; None means now, and no end.
+    start, end: aware; None means no end, and no start: what is overdue is listed as well.
     limit: 1 to 10,000. Raises InvalidEvent or InvalidTime for anything else.
     """
     _check_limit(limit)

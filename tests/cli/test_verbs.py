@@ -227,11 +227,13 @@ def test_alone_it_makes_its_own_tables_and_fires_what_is_due(tmp_path: Path) -> 
         tmp_path, "schedule", "note", "2020-01-01T09:00", "--tz", "UTC", "--payload", '"hello"'
     )
     # It is parked, as nobody can handle it yet.
-    _alone(tmp_path, "run", "--once")
+    before = _alone(tmp_path, "run", "--once")
     ran = _alone(tmp_path, "run", "--once", DULY_HANDLERS="mine")
 
     assert (scheduled.returncode, scheduled.stderr) == (0, "")
+    assert "handles nothing: no handler is registered; " in before.stdout
     assert ran.returncode == 0, ran.stderr
+    assert "handles note; " in ran.stdout
     assert (tmp_path / "noted").read_text() == "hello\n"
 
 

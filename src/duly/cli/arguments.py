@@ -150,7 +150,7 @@ def _schedule(verb: ArgumentParser) -> None:
 def _upcoming(verb: ArgumentParser) -> None:
     _add_entity(verb)
     verb.add_argument("--service", metavar="NAME", help="only events of this service")
-    verb.add_argument("--start", metavar="TIME", help="ISO 8601 with offset; default: now")
+    verb.add_argument("--start", metavar="TIME", help="ISO 8601 with offset; else overdue, too")
     verb.add_argument("--end", metavar="TIME", help="ISO 8601 with offset; not included")
     verb.add_argument("--tz", metavar="ZONE", help="show civil times in this zone")
     _add_count(verb, 20)

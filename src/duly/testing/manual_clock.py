@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+from duly import clock as clocks
 from duly.civil.instants import as_instant
 
 # A waiter looks this often, in real time, whether the clock has been moved.
@@ -25,6 +28,10 @@ class ManualClock:
         """Move it forward."""
         self._at += by
 
+    def move_to(self, at: datetime) -> None:
+        """Move it forward to an instant (aware). Raises InvalidTime where that is naive."""
+        self._at = as_instant(at)
+
     def now(self, using: str) -> datetime:
         return self._at
 
@@ -42,3 +49,14 @@ class ManualClock:
 
     def wait(self, condition: threading.Condition, seconds: float | None) -> None:
         condition.wait(_LOOK_SECONDS)
+
+
+@contextmanager
+def standing_still(at: datetime) -> Iterator[ManualClock]:
+    """Let duly's clock stand still at an instant (aware), and give it, to be moved."""
+    clock = ManualClock(at)
+    before = clocks.use(clock)
+    try:
+        yield clock
+    finally:
+        clocks.use(before)

@@ -36,8 +36,8 @@ ONCE_SECONDS = 0.1
 INTERRUPTED = 130
 MOST_PROCESSES = 64
 MOST_NAMED = 10
-# Those of duly's own events.
-OWN_TYPES = {"celery.send_task", "duly.occurrence_died", "duly.saga_timer", "duly.task"}
+# Of no interest to who looks whether his own are found.
+_OURS = frozenset({"duly.handlers", "duly.celery.sending", "duly.django_tasks.running"})
 
 
 def perform(options: Namespace) -> int:
@@ -133,7 +133,7 @@ def _introduction(options: EngineOptions) -> dict[str, Any]:
     return {
         "holder": str(options.holder),
         "database": _database(options.using),
-        "handlers": sorted(registry.known_types() - OWN_TYPES),
+        "handlers": sorted(filter(_is_the_projects, registry.known_types())),
         "services": {
             service.name: str(service.target)
             for service in _services()
@@ -146,6 +146,11 @@ def _introduction(options: EngineOptions) -> dict[str, Any]:
 def _services() -> list[Service]:
     services.registry.refresh()
     return services.registry.registered()
+
+
+def _is_the_projects(event_type: str) -> bool:
+    found = registry.find(event_type)
+    return found is not None and found.function.__module__ not in _OURS
 
 
 def _database(using: str) -> str:
