@@ -28,6 +28,8 @@ class Mutant:
     after: str
     faults: tuple[str, ...]
     """The kinds of fault that the safeguard is there for."""
+    broker: str = ""
+    """Between engines and Celery's workers, where the safeguard is theirs."""
 
 
 FENCE = """
@@ -49,6 +51,13 @@ NO_CLAIM = """
 ), began AS (
     UPDATE duly_occurrence o
     SET finished_at = NULL, status = 'running',"""
+TAKE = """reason = ''
+    WHERE id = %(id)s AND status = 'queued' AND attempt = %(attempt)s - 1
+"""
+NO_TAKE = """reason = '', finished_at = NULL
+    WHERE id = %(id)s
+"""
+LAPSED = "(status = 'pending' OR (status = 'queued' AND wake_at <= %(now)s::timestamptz))"
 CALL = """
         attempt.registration.function(occurrence_of(attempt))
     except BaseException"""
@@ -114,6 +123,22 @@ MUTANTS = [
         "    if True:\n",
         ("skew_clock", "step_clock"),
     ),
+    Mutant(
+        "no compare-and-set in workers: whoever has a message may begin",
+        "store/sql/take.sql",
+        TAKE,
+        NO_TAKE,
+        ("kill",),
+        "redis",
+    ),
+    Mutant(
+        "trust in the broker: what was handed over is not handed over again",
+        "store/sql/claim_waking.sql",
+        LAPSED,
+        "status = 'pending'",
+        ("flush_broker",),
+        "redis",
+    ),
 ]
 
 
@@ -129,6 +154,7 @@ def survives(mutant: Mutant) -> bool:
         kinds = [part for kind in mutant.faults for part in ("--only", kind)]
         command = [sys.executable, "-m", "tests.faults.campaign.run", "--events", EVENTS]
         command += ["--seconds", SECONDS, "--faults", "5", "--seed", "1", *kinds]
+        command += ["--broker", mutant.broker] if mutant.broker else []
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
         done = subprocess.run(
             command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=600

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import connections
@@ -47,6 +47,8 @@ DOUBT_SECONDS = 1.0
 SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
+# What has been handed over and was lost on the way is missed by then, however late it was.
+LONGEST_HANDED = timedelta(minutes=5)
 
 
 class Engine:
@@ -235,7 +237,8 @@ class Engine:
         now = self._clock.now(self.options.using)
         late = [claim for claim in claims if now - claim.due_at > self.options.lease / 2]
         if late:
-            wait = 2 * max(now - claim.due_at for claim in late)
+            wait = min(2 * max(now - claim.due_at for claim in late), LONGEST_HANDED)
+            wait = max(wait, self.options.lease)
             pairs = [(claim.id, claim.attempt) for claim in late]
             self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
         emit("occurrences.handed_over", count=len(claims))
