@@ -96,7 +96,7 @@ def cut_engine_from_broker(site: Site, dice: random.Random) -> Reach:
     """Cut one engine off from the broker, and from nothing else: packets vanish."""
     assert site.namespace is not None
     engine, told = site.start_engine("namespace"), logs.Tail(site.directory, "told")
-    _await_told(told, engine, "occurrences.handed_over", 2 * START_SECONDS)
+    _await_told(told, engine, "occurrences.handed_over", WORKER_START_SECONDS)
     site.namespace.pull(TO_BROKER)
     try:
         time.sleep(PUBLISH_SECONDS + dice.uniform(1.0, 3.0))
