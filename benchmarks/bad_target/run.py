@@ -25,6 +25,8 @@ HOUR = 3600.0
 OPEN_FOR, OPEN_CAP = 30.0, 300.0
 LEAD_SECONDS = 12.0
 DRAIN_SECONDS = 180.0
+# What arrives so soon after an opening had been let in before it.
+ON_THE_WAY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ def _watched(
         expected=expected,
         arrivals=[at - up for at in target.arrivals],
         while_open=sum(
-            any(opened < at < probe for opened, probe in openings) for at in target.arrivals
+            any(opened + ON_THE_WAY_SECONDS < at < probe for opened, probe in openings)
+            for at in target.arrivals
         ),
         openings=len(openings),
         most_at_once=target.most_at_once,

@@ -42,7 +42,7 @@ WITH_CELERY = [one.__name__ for one in (*OF_THE_BROKER, *OF_WORKERS, *CUTS, kill
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("broker", ["redis"])
 def test_nothing_is_lost_or_doubled_between_engines_and_workers_of_celery(
     broker: BrokerName,
 ) -> None:

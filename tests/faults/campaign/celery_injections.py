@@ -18,7 +18,6 @@ from tests.faults.campaign import logs
 from tests.faults.campaign.brokers import Broker
 from tests.faults.campaign.crew import Crew, await_effect, pool_of, signal_group
 from tests.faults.campaign.injections import (
-    START_SECONDS,
     Injection,
     Reach,
     crash_database,
