@@ -64,7 +64,7 @@ class RedisBroker:
 
     def waiting(self) -> int:
         with Redis.from_url(self.url) as client:
-            return int(client.llen(QUEUE))  # type: ignore[arg-type]
+            return int(client.llen(QUEUE))
 
     def forget(self) -> None:
         """Lose the queue, what is with workers, and which queues there are."""

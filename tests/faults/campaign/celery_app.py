@@ -33,12 +33,12 @@ app.autodiscover_tasks()
 _log = logs.Log(Path(os.environ[logs.DIRECTORY_VARIABLE]), "told")
 
 
-@app.task(name="campaign.tick", ignore_result=True)
+@app.task(name="campaign.tick", ignore_result=True)  # type: ignore[untyped-decorator]
 def tick() -> None:
     """What beat sends; nobody takes it."""
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]
 def _note_readiness(**fields: Any) -> None:
     _log.write(name=READY, pid=os.getpid(), at=logs.now(), count=1)
 
