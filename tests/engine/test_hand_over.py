@@ -95,21 +95,6 @@ def test_a_broker_that_is_away_keeps_nobody_elses_retries_waiting(
     wait_until(over.exists)
 
 
-def test_a_lost_message_is_sent_again_within_an_hour_however_late_its_occurrence_is(
-    start_engine: Start, signals: Signals, settings: Any, using: str, broker: Broker
-) -> None:
-    settings.DULY = {**settings.DULY, "SERVICES": FAR}
-    duly.schedule_event("remote", due(-3 * 86_400), service="far")
-    start_engine()
-    signals.wait("occurrences.handed_over")
-
-    now = datetime.now(UTC)
-    rows = Occurrence.objects.using(using)
-    wait_until(rows.filter(wake_at__gt=now + timedelta(minutes=1)).exists)
-
-    assert rows.filter(wake_at__lt=now + timedelta(hours=1, minutes=1)).exists()
-
-
 def test_brokers_that_hang_hold_up_the_stop_together_and_not_one_after_the_other(
     start_engine: Start,
     signals: Signals,

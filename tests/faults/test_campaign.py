@@ -7,10 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.campaign.run import Campaign, direct, told
+from tests.faults.campaign.brokers import BrokerName, why_no
+from tests.faults.campaign.celery_injections import CUTS, OF_THE_BROKER, OF_WORKERS
+from tests.faults.campaign.injections import kill
+from tests.faults.campaign.outcome import Campaign, told
+from tests.faults.campaign.run import direct
 
 # How fast it recovers is measured by `make campaign`, on a machine that does nothing else.
 BOUND_SECONDS = 30.0
+# Workers of Celery take many seconds to start, on one that does.
+CELERY_TEST_SECONDS = 60.0
 CAMPAIGNS = {
     "postgres": Campaign(0, events=2000, faults=24, seconds=95, database="postgres"),
     "sqlite": Campaign(0, events=500, faults=6, seconds=30, database="sqlite"),
@@ -29,3 +35,33 @@ def test_nothing_is_lost_early_doubled_or_out_of_nowhere_whatever_breaks(name: s
     assert outcome.broken == outcome.possible, told(campaign, outcome)
     if name == "postgres":
         assert outcome.kill_points, "no process came to the moment at which it was to die"
+
+
+# The others are `make campaign`'s.
+WITH_CELERY = [one.__name__ for one in (*OF_THE_BROKER, *OF_WORKERS, *CUTS, kill)]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("broker", ["redis"])
+def test_nothing_is_lost_or_doubled_between_engines_and_workers_of_celery(
+    broker: BrokerName,
+) -> None:
+    if reason := why_no(broker):
+        pytest.skip(reason)
+    campaign = Campaign(
+        random.randrange(2**32),
+        events=1200,
+        faults=len(WITH_CELERY),
+        seconds=70,
+        database="postgres",
+        only=WITH_CELERY,
+        bound=CELERY_TEST_SECONDS,
+        broker=broker,
+    )
+
+    outcome = direct(campaign)
+
+    print(told(campaign, outcome))
+    assert outcome.word == "PASS", told(campaign, outcome)
+    assert outcome.broken == outcome.possible, told(campaign, outcome)
+    assert outcome.messages["messages.ignored"], "no message came twice"

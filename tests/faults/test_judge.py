@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tests.faults.campaign.judge import Fault, Verdict, broken_fences, judge
+from tests.faults.campaign.outcome import Outcome
 
 DUE = 1000.0
 
@@ -121,3 +123,21 @@ def test_what_was_perhaps_committed_may_fire_and_need_not() -> None:
 
     assert verdict([ack(), unsure], [effect(), effect("x:1")]).passed
     assert verdict([ack(), unsure], [effect()]).passed
+
+
+@pytest.mark.parametrize(
+    ("found", "bites", "word"),
+    [
+        pytest.param(verdict([ack()], [effect()]), 3, "PASS", id="struck"),
+        pytest.param(verdict([ack()], [effect()]), 0, "UNKNOWN", id="never-struck"),
+        pytest.param(verdict([ack()], []), 0, "FAIL", id="lost"),
+    ],
+)
+def test_a_campaign_whose_faults_may_all_have_missed_does_not_pass(
+    found: Verdict, bites: int, word: str
+) -> None:
+    fault = Fault("flush_broker", DUE, DUE + 1)
+
+    outcome = Outcome(found, [fault], Counter(), frozenset(), {}, bites=Counter(flush_broker=bites))
+
+    assert outcome.word == word

@@ -166,10 +166,11 @@ class Dispatcher:
                 try:
                     if self._holding.is_stopping:
                         return
-                    self._let_in(self._due(found.gated))
                     used = self._start(self._due(found.due))
                     for batch in found.batches:
                         used += self._start_batch(batch)
+                    # Last: it waits for a lock that all engines share.
+                    self._let_in(self._due(found.gated))
                     self._park(found.strangers)
                     wait = FIRST_WAIT_SECONDS
                 except Exception as error:

@@ -47,8 +47,8 @@ DOUBT_SECONDS = 1.0
 SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
-# A message that was lost is sent again within this, however late its occurrence is.
-LONGEST_QUEUE = timedelta(hours=1)
+# What has been handed over and was lost on the way is missed by then, however late it was.
+LONGEST_HANDED = timedelta(minutes=5)
 
 
 class Engine:
@@ -240,7 +240,8 @@ class Engine:
         now = self._clock.now(self.options.using)
         late = [claim for claim in claims if now - claim.ready_at > self.options.lease / 2]
         if late:
-            wait = min(2 * max(now - claim.ready_at for claim in late), LONGEST_QUEUE)
+            wait = min(2 * max(now - claim.ready_at for claim in late), LONGEST_HANDED)
+            wait = max(wait, self.options.lease)
             pairs = [(claim.id, claim.attempt) for claim in late]
             self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
 

@@ -7,12 +7,12 @@ of a commit.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -135,17 +135,23 @@ def atomic(occurrence: Occurrence) -> None:
     time.sleep(occurrence.payload or 0)
 
 
+_OF_THE_STORE = frozenset(
+    {"claim_due", "claim_waking", "start", "take", "finish", "rescue_expired", "extend"}
+)
 _point = os.environ.get(logs.FAILPOINT_VARIABLE, "")
 _kept: list[bytearray] = []
-_counts: Counter[str] = Counter()
+_count = multiprocessing.Value("q", 0)
 
 
 def _moment(name: str, moment: str) -> None:
     """Die here, if it is this moment's turn."""
     if not _point.startswith(f"{name}:{moment}:"):
         return
-    _counts[_point] += 1
-    if _counts[_point] == int(_point.rpartition(":")[2]):
+    # Counted over forks: of a pool of processes one dies, and none that takes its place.
+    with _count.get_lock():
+        _count.value += 1
+        count = _count.value
+    if count == int(_point.rpartition(":")[2]):
         logs.Log(_directory, "failpoints").write(point=_point, pid=os.getpid(), at=logs.now())
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -168,7 +174,7 @@ def _around(owner: type[Any], method: str, name: str, *, argument: str | None = 
 
 def _arm(name: str) -> None:
     """Make ready for this process to kill itself around something."""
-    if name in ("claim_due", "claim_waking", "start", "finish", "rescue_expired", "extend"):
+    if name in _OF_THE_STORE:
         store = PostgresStore if USES_POSTGRES else PortableStore
         _around(store, name, name)
     elif name in ("lock_due", "give_birth"):

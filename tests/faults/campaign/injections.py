@@ -37,6 +37,8 @@ STATEMENTS = (
     "commit",
     "handler",
 )
+# These are the workers', where there are some.
+OF_ATTEMPTS = frozenset({"start", "finish", "handler"})
 FAILPOINTS = [f"{name}:{moment}" for name in STATEMENTS for moment in ("before", "after")]
 
 Reach = frozenset[str] | None
@@ -82,7 +84,10 @@ def swarm(site: Site, dice: random.Random) -> Reach:
 
 def failpoint(site: Site, dice: random.Random) -> Reach:
     """Start engines that kill themselves around a statement each."""
-    points = [site.next_point(FAILPOINTS, dice) for _ in range(DOOMED)]
+    known = FAILPOINTS
+    if site.crew is not None:
+        known = [point for point in known if point.partition(":")[0] not in OF_ATTEMPTS]
+    points = [site.next_point(known, dice) for _ in range(DOOMED)]
     doomed = [
         site.start_engine("direct", {FAILPOINT_VARIABLE: f"{point}:{dice.randint(1, 4)}"})
         for point in points

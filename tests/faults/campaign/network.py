@@ -16,7 +16,6 @@ from duly.testing.processes import Folder, free_port, unprivileged_account
 from tests.faults.campaign.proxy import Proxy
 
 _START_SECONDS = 10.0
-_HOST, _GUEST = "10.231.7.1", "10.231.7.2"
 
 
 def why_no_pooler() -> str:
@@ -97,25 +96,28 @@ def why_no_namespace() -> str:
 
 
 class Namespace:
-    """A network of its own, joined to the database's by one cable that can be pulled."""
+    """A network of its own, joined to each of some ports of this host by a cable of its own.
 
-    def __init__(self, port: int) -> None:
+    Each cable can be pulled; they are counted from 0, in the order of the ports.
+    """
+
+    def __init__(self, *ports: int) -> None:
         self._name = f"duly-{os.getpid()}"
-        self._end = f"duly{os.getpid() % 100_000}h"
-        self._port = port
-        self.proxy: Proxy | None = None
+        self._ports = ports
+        self._proxies: list[Proxy] = []
 
     def __enter__(self) -> Self:
-        other = self._end[:-1] + "g"
         _ip("netns", "add", self._name)
-        _ip("link", "add", self._end, "type", "veth", "peer", other, "netns", self._name)
-        _ip("addr", "add", f"{_HOST}/30", "dev", self._end)
-        _ip("link", "set", self._end, "up")
         inside = ("-n", self._name)
-        _ip(*inside, "addr", "add", f"{_GUEST}/30", "dev", other)
-        _ip(*inside, "link", "set", other, "up")
         _ip(*inside, "link", "set", "lo", "up")
-        self.proxy = Proxy(self._port, _HOST)
+        for cable, port in enumerate(self._ports):
+            end, other = self._end(cable), self._end(cable)[:-1] + "g"
+            _ip("link", "add", end, "type", "veth", "peer", other, "netns", self._name)
+            _ip("addr", "add", f"{_host(cable)}/30", "dev", end)
+            _ip("link", "set", end, "up")
+            _ip(*inside, "addr", "add", f"10.231.{7 + cable}.2/30", "dev", other)
+            _ip(*inside, "link", "set", other, "up")
+            self._proxies.append(Proxy(port, _host(cable)))
         return self
 
     def __exit__(
@@ -124,26 +126,33 @@ class Namespace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.proxy is not None:
-            self.proxy.close()
+        for proxy in self._proxies:
+            proxy.close()
         _ip("netns", "delete", self._name)
 
-    def url(self, url: str) -> str:
-        """Give the database's URL as it is reached from inside."""
-        assert self.proxy is not None
-        return url.replace(f"@127.0.0.1:{self._port}/", f"@{_HOST}:{self.proxy.port}/")
+    def url(self, url: str, cable: int = 0) -> str:
+        """Give the URL of a server on this host as it is reached from inside."""
+        there = f"@{_host(cable)}:{self._proxies[cable].port}/"
+        return url.replace(f"@127.0.0.1:{self._ports[cable]}/", there)
 
     def within(self, command: list[str]) -> list[str]:
         """Give the command that runs `command` inside."""
         return ["ip", "netns", "exec", self._name, *command]
 
-    def pull(self) -> None:
+    def pull(self, cable: int = 0) -> None:
         """Cut it off: packets vanish, and nobody is told."""
-        _ip("link", "set", self._end, "down")
+        _ip("link", "set", self._end(cable), "down")
 
-    def plug(self) -> None:
+    def plug(self, cable: int = 0) -> None:
         """Join it again."""
-        _ip("link", "set", self._end, "up")
+        _ip("link", "set", self._end(cable), "up")
+
+    def _end(self, cable: int) -> str:
+        return f"duly{os.getpid() % 100_000}{cable}h"
+
+
+def _host(cable: int) -> str:
+    return f"10.231.{7 + cable}.1"
 
 
 def _ip(*arguments: str) -> None:

@@ -7,7 +7,6 @@ cancel, and enough was judged.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sqlite3
@@ -19,13 +18,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from tests.faults.campaign import logs
+from tests.faults.campaign.brokers import why_no
+from tests.faults.campaign.celery_injections import possible_with_celery
+from tests.faults.campaign.crew import BEAT_SECONDS
 from tests.faults.campaign.injections import (
     BACKGROUND,
     ONCE,
@@ -33,21 +36,31 @@ from tests.faults.campaign.injections import (
     possible,
     upgrade_zones,
 )
-from tests.faults.campaign.judge import Fault, Verdict, broken_fences, judge
-from tests.faults.campaign.site import ENGINES, LEASE_SECONDS, Site
+from tests.faults.campaign.judge import Fault, broken_fences, judge
+from tests.faults.campaign.outcome import CELERY_BOUND_SECONDS, Campaign, Outcome, told
+from tests.faults.campaign.site import ENGINES, Site
 
 # Events a second that drain from a storm at the least, on a machine that has other work.
 STORM_RATE = 200.0
-# An effect follows the end of a fault within a lease and a second, and a retry's wait.
-BOUND_SECONDS = LEASE_SECONDS + 1.0
+# Of a few workers of Celery.
+CELERY_STORM_RATE = 40.0
 SETTLE_SECONDS = 60.0
 TABLE = "CREATE TABLE campaign_effect (key text, attempt integer, at double precision)"
-_LIVE = "SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL"
-_DUE = "SELECT count(*) FROM duly_scheduledevent WHERE next_at IS NOT NULL"
+_LIVE = (
+    "SELECT count(*) FROM duly_occurrence WHERE wake_at IS NOT NULL AND service <> 'celery.beat'"
+)
+_DUE = (
+    "SELECT count(*) FROM duly_scheduledevent WHERE next_at IS NOT NULL"
+    " AND service <> 'celery.beat'"
+)
 _ATOMIC = "SELECT key, attempt, at FROM campaign_effect"
 _FACTS = """
 SELECT occurrence_id, fact, attempt FROM duly_ledgerentry
 WHERE occurrence_id IS NOT NULL ORDER BY occurrence_id, id
+"""
+_TICKS = """
+SELECT o.due_at FROM duly_occurrence o JOIN duly_scheduledevent e ON e.id = o.event_id
+WHERE e.service = 'celery.beat' AND e.key = 'tick' ORDER BY o.due_at
 """
 _STARTED = """
 SELECT o.event_id, o.due_at, o.attempt,
@@ -57,47 +70,18 @@ FROM duly_occurrence o
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """What is to be done."""
-
-    seed: int
-    events: int
-    faults: int
-    seconds: float
-    database: str
-    only: list[str] | None = None
-    """Names of the faults to draw from; None: all."""
-    bound: float = BOUND_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of it."""
-
-    verdict: Verdict
-    faults: list[Fault]
-    kill_points: Counter[str]
-    possible: frozenset[str]
-    """The kinds of fault that this machine allows."""
-    left_out: dict[str, str]
-    """What could not be broken on this machine, each with its reason."""
-
-    @property
-    def broken(self) -> frozenset[str]:
-        """The kinds of fault that there were."""
-        return frozenset(fault.name for fault in self.faults)
-
-
 def direct(campaign: Campaign) -> Outcome:
     """Run it from beginning to end."""
     os.environ[logs.ORIGIN_VARIABLE] = str(time.time() - time.clock_gettime(time.CLOCK_MONOTONIC))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="duly-campaign-")))
-        site = Site(folder, campaign.database, stack)
+        site = Site(folder, campaign.database, stack, campaign.broker)
         _migrate(site)
         for _ in range(ENGINES):
             site.start_engine()
+        if site.crew is not None:
+            site.crew.reap()
+            site.crew.await_ready()
         load = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.faults.campaign.workload"),
@@ -134,7 +118,7 @@ def _break_things(campaign: Campaign, site: Site) -> list[Fault]:
         faults.append(Fault(inject.__name__, begun, logs.now(), reach))
 
     begun, behind = time.monotonic(), []
-    for number, inject in enumerate(_drawn(campaign, possible(site), dice)):
+    for number, inject in enumerate(_drawn(campaign, _kinds(campaign, site), dice)):
         at = begun + 2 + campaign.seconds * number / campaign.faults
         time.sleep(max(0.0, at - time.monotonic()))
         its_dice = random.Random(dice.random())
@@ -151,12 +135,18 @@ def _break_things(campaign: Campaign, site: Site) -> list[Fault]:
     return faults
 
 
+def _kinds(campaign: Campaign, site: Site) -> list[Injection]:
+    """Give what is to be broken, of what can be broken here."""
+    kinds = possible(site) if site.broker is None else possible_with_celery(site)
+    if not campaign.only:
+        return kinds
+    # The load counts on the upgrade: without it what it moves is not due yet, and "lost".
+    names = {*campaign.only, upgrade_zones.__name__}
+    return [kind for kind in kinds if kind.__name__ in names]
+
+
 def _drawn(campaign: Campaign, kinds: list[Injection], dice: random.Random) -> Iterator[Injection]:
     """Give each kind once, in an order that the seed says, and then any."""
-    if campaign.only:
-        # The load counts on the upgrade: without it what it moves is not due yet, and "lost".
-        names = {*campaign.only, upgrade_zones.__name__}
-        kinds = [kind for kind in kinds if kind.__name__ in names]
     # What is done once goes on from the beginning, or has its effect in the second half.
     first = [kind for kind in kinds if kind in ONCE]
     again = [kind for kind in kinds if kind not in ONCE]
@@ -177,8 +167,9 @@ def _settle(site: Site) -> None:
 
 def _judged(campaign: Campaign, site: Site, faults: list[Fault]) -> Outcome:
     acks = list(logs.lines(site.directory, "acks"))
+    rate = STORM_RATE if site.broker is None else CELERY_STORM_RATE
     storms = [
-        Fault("storm", ack["due"], ack["due"] + ack["count"] / STORM_RATE)
+        Fault("storm", ack["due"], ack["due"] + ack["count"] / rate)
         for ack in acks
         if ack["op"] == "storm"
     ]
@@ -197,6 +188,10 @@ def _judged(campaign: Campaign, site: Site, faults: list[Fault]) -> Outcome:
     )
     if left := _value(site, _LIVE) + _value(site, _DUE):
         verdict.unfinished.append(f"{left} rows")
+    ticks = [row[0] for row in _rows(site, _TICKS)] if site.broker else []
+    for earlier, later in pairwise(ticks):
+        if later - earlier != timedelta(seconds=BEAT_SECONDS):
+            verdict.lost.append(f"ticks of beat between {earlier} and {later}")
     facts = _rows(site, _FACTS)
     verdict.fence_broken += broken_fences((str(row[0]), row[1], row[2]) for row in facts)
     for event_id, due_at, attempt, started in _rows(site, _STARTED):
@@ -205,8 +200,12 @@ def _judged(campaign: Campaign, site: Site, faults: list[Fault]) -> Outcome:
     points = Counter(
         line["point"].rpartition(":")[0] for line in logs.lines(site.directory, "failpoints")
     )
-    kinds = frozenset(kind.__name__ for kind in possible(site))
-    return Outcome(verdict, faults, points, kinds, site.left_out)
+    messages: Counter[str] = Counter()
+    for line in logs.lines(site.directory, "told"):
+        messages[line["name"]] += line["count"]
+    messages["ticks of beat"] = len(ticks)
+    kinds = frozenset(kind.__name__ for kind in _kinds(campaign, site))
+    return Outcome(verdict, faults, points, kinds, site.left_out, site.bites, messages)
 
 
 def _rows(site: Site, statement: str) -> list[Any]:
@@ -231,29 +230,6 @@ def _execute(site: Site, statement: str) -> None:
         connection.execute(statement)
 
 
-def told(campaign: Campaign, outcome: Outcome) -> str:
-    """Say what came of it, in lines."""
-    verdict = outcome.verdict
-    lines = [
-        f"seed {campaign.seed}, {campaign.database}: {verdict.acknowledged} occurrences "
-        f"acknowledged, {verdict.effects} effects, {len(outcome.faults)} faults",
-        f"faults: {json.dumps(Counter(fault.name for fault in outcome.faults))}",
-        f"killed at: {json.dumps(outcome.kill_points)}",
-        f"violations: {json.dumps(verdict.violations)}",
-        f"marked duplicates: {verdict.marked_duplicates}",
-        "slowest recovery, seconds after the end of a fault: "
-        + ", ".join(f"{name} {seconds:.2f}" for name, seconds in sorted(verdict.recovery.items())),
-        *(f"left out: {what}: {reason}" for what, reason in outcome.left_out.items()),
-    ]
-    quiet = sorted(verdict.quiet_lateness)
-    if quiet:
-        middle, high = quiet[len(quiet) // 2], quiet[int(len(quiet) * 0.99)]
-        lines.append(f"lateness while nothing was broken: p50 {middle:.4f} s, p99 {high:.4f} s")
-    for name in verdict.violations:
-        lines += [f"{name}: {one}" for one in getattr(verdict, name)[:5]]
-    return "\n".join([*lines, "PASS" if verdict.passed else "FAIL"])
-
-
 def main() -> int:
     """Run the campaign that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -263,11 +239,19 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=220.0)
     parser.add_argument("--only", metavar="KIND", action="append", help="faults of this kind only")
     parser.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
-    campaign = Campaign(**vars(parser.parse_args()))
+    parser.add_argument(
+        "--broker", choices=("redis", "rabbitmq"), help="hand over to Celery's workers"
+    )
+    options = vars(parser.parse_args())
+    if options["broker"]:
+        if reason := why_no(options["broker"]):
+            parser.error(reason)
+        options["bound"] = CELERY_BOUND_SECONDS
+    campaign = Campaign(**options)
     print(f"seed {campaign.seed}", flush=True)
     outcome = direct(campaign)
     print(told(campaign, outcome))
-    return 0 if outcome.verdict.passed else 1
+    return 0 if outcome.word == "PASS" else 1
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ SHARES = {
     "hanging": 0.5,
     "deadly": 0.05,
 }
+# Workers are to be caught in the middle, and there are few of them.
+SLOW_SHARE_OF_WORKERS = 5
 CANCELLED_SHARE = 0.05
 BATCH = 50
 WAIT_SECONDS = 0.2
@@ -55,6 +57,8 @@ def main(seed: int, events: int, seconds: float) -> None:
     dice = random.Random(seed)
     directory = Path(os.environ[logs.DIRECTORY_VARIABLE])
     log = logs.Log(directory, "acks")
+    if logs.BROKER_VARIABLE in os.environ:
+        SHARES["slow"] = SLOW_SHARE_OF_WORKERS
     begun = logs.now()
     _recur(log, begun, seconds)
     if "DULY_TZDATA" in os.environ:

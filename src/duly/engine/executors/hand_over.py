@@ -21,6 +21,8 @@ from duly.telemetry import emit
 LARGEST_BATCH = 200
 # What one engine holds for a target that is away; the rest is left unborn, for any engine.
 MOST_WAITING = 1000
+# While it is away: one to try it with. Others may still reach what this engine cannot.
+MOST_WAITING_AWAY = 1
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -57,6 +59,7 @@ class HandOver:
         self._waiting: deque[Claim] = deque()
         self._publishing: list[Claim] = []
         self._changed = threading.Condition()
+        self._is_away = False
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name=f"duly-{name}", daemon=True)
 
@@ -67,7 +70,8 @@ class HandOver:
     def room(self) -> int:
         """Say how many more claims may wait."""
         with self._changed:
-            return max(0, MOST_WAITING - len(self._waiting) - len(self._publishing))
+            most = MOST_WAITING_AWAY if self._is_away else MOST_WAITING
+            return max(0, most - len(self._waiting) - len(self._publishing))
 
     def reserve(self, most: int) -> int:
         """Take all: what was claimed must not wait where what others run is held."""
@@ -124,6 +128,7 @@ class HandOver:
                     continue
                 with self._changed:
                     self._publishing = []
+                    self._is_away = False
                 self._tell(batch)
         finally:
             if self._publisher is not None:
@@ -143,6 +148,7 @@ class HandOver:
         """Keep what was not published, perhaps in part: a message too many changes nothing."""
         with self._changed:
             self._publishing = []
+            self._is_away = True
             self._waiting.extendleft(reversed(batch))
             self._changed.wait_for(lambda: self._is_stopping, seconds)
 

@@ -1,0 +1,1 @@
+"""A target that is down beside one that is well; see `__main__`."""
