@@ -17,6 +17,7 @@ from duly.errors import BrokerUnavailable
 from duly.store.rows import Claim
 
 LEASE = timedelta(seconds=3)
+ROOT = Path(__file__).parents[2]
 
 
 class CeleryProcesses:
@@ -26,6 +27,7 @@ class CeleryProcesses:
         self.directory = directory
         self.log = directory / "celery.log"
         self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             "DJANGO_SETTINGS_MODULE": "duly.service.settings",
             "DULY_DATABASE_URL": database_url,
             "DULY_HANDLERS": "tests.celery.site",
