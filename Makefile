@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Extra pins or none; CI empties it to try the newest releases.
 CONSTRAINTS ?= constraints.txt
-PYTEST_WORKERS ?= 2
+# More than a small machine has cores: many tests wait for clocks and processes.
+PYTEST_WORKERS ?= 3
 
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
