@@ -50,7 +50,7 @@ class Delivery:
         found = [self.plain]
         if registry.types_of(is_async=True):
             found.append(self.asynchronous)
-        if any(route and route.place is self._remote for route in self._elsewhere().values()):
+        if any(route and route.place is self._remote for route in self.routes.elsewhere().values()):
             found.append(self._remote)
         return tuple(found)
 
@@ -70,7 +70,7 @@ class Delivery:
 
     def passed_over(self, slots: Slots) -> PassedOver:
         """Say which events have no place."""
-        elsewhere = self._elsewhere()
+        elsewhere = self.routes.elsewhere()
         full = {
             name
             for name, route in elsewhere.items()
@@ -94,9 +94,6 @@ class Delivery:
             one.close()
         # Those whose brokers hang share the time, so that it is not multiplied.
         return [claim for one in hand_overs for claim in one.stop(STOP_SECONDS / len(hand_overs))]
-
-    def _elsewhere(self) -> dict[str, Route | None]:
-        return self.routes.elsewhere()
 
     def _hand_over(self, target: _Queue) -> HandOver:
         found = self._hand_overs.get(target)

@@ -114,9 +114,10 @@ class Routes:
         """Give the policy by which a lost attempt is tried again, wherever it ran."""
         found = self._services.find(service)
         registration = registry.find(event_type)
-        if found is not None and not (not isinstance(found.target, HttpTarget) and registration):
-            return retry_of(handling, found.retry)
-        return retry_of(handling, registration.retry if registration else Retry())
+        is_request = found is not None and isinstance(found.target, HttpTarget)
+        if registration is not None and not is_request:
+            return retry_of(handling, registration.retry)
+        return retry_of(handling, found.retry if found else Retry())
 
     def crowd(self, born: Born) -> PassedOver:
         """Name what a batch was full of, if that only waits for its turn at a gate."""
