@@ -1,0 +1,1 @@
+"""Who may: keys and tokens, what they allow, and how much."""

@@ -1,0 +1,1 @@
+"""The REST interface, for whoever schedules from elsewhere."""
