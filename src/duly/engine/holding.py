@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -155,16 +156,20 @@ class Holding:
                 self._clock.wait(self._changed, self._due_in())
             return Next(slots, [], [], [])
 
-    def next_at_gates(self) -> list[Due]:
-        """Wait for claims that are due and have gates to pass; none: it is stopping."""
+    def next_at_gates(self, until: float) -> list[Due]:
+        """Wait for claims that are due and have gates to pass; none: it is stopping, or `until`.
+
+        until: on the monotonic clock.
+        """
         with self._changed:
             while not self.is_stopping:
                 batch = [one for one in self._gated[:MOST_AT_GATES] if self._is_held(one.claim)]
                 del self._gated[:MOST_AT_GATES]
-                if batch:
+                seconds = until - self._clock.monotonic()
+                if batch or seconds <= 0:
                     return batch
                 if not self._gated:
-                    self._at_gates.wait()
+                    self._clock.wait(self._at_gates, None if seconds == math.inf else seconds)
             return []
 
     def _ripen(self) -> None:

@@ -15,41 +15,45 @@ from duly.policy.gates import Gate, Terms
 from duly.policy.states import OccurrenceStatus
 
 _BREAKER = tuple(BreakerState.__dataclass_fields__)
-_COLUMNS = (*_BREAKER, "full_at", "updated_at")
 
 
-def locked(using: str, terms: Mapping[str, Terms], now: datetime) -> dict[str, Gate]:
+class LockedGates(dict[str, Gate]):
+    """Gates by their names, whose rows are locked until the transaction ends."""
+
+    def __init__(self, rows: Iterable[GateRow], terms: Mapping[str, Terms]) -> None:
+        super().__init__(
+            (row.name, Gate(row.name, terms[row.name], state_of(row), row.full_at)) for row in rows
+        )
+        self._found = {name: (gate.breaker, gate.full_at) for name, gate in self.items()}
+
+    def save(self, using: str, now: datetime) -> None:
+        """Write down what has become of them, of those that have changed."""
+        for name, gate in self.items():
+            if (gate.breaker, gate.full_at) != self._found[name]:
+                columns = {column: getattr(gate.breaker, column) for column in _BREAKER}
+                row = GateRow.objects.using(using).filter(name=name)
+                row.update(full_at=gate.full_at, updated_at=now, **columns)
+
+
+def locked(using: str, terms: Mapping[str, Terms], now: datetime) -> LockedGates:
     """Lock the rows of gates, making those that are not there yet."""
     rows = GateRow.objects.using(using)
     names = sorted(terms)
-    found: list[GateRow] = []
+    asked = rows.filter(name__in=names).select_for_update().order_by("name")
+    found = list(asked)
     while len(found) < len(names):
         # One that nobody waits at may be removed between both.
         rows.bulk_create(
             [GateRow(name=name, updated_at=now) for name in names], ignore_conflicts=True
         )
-        found = list(rows.filter(name__in=names).select_for_update().order_by("name"))
-    return {row.name: Gate(row.name, terms[row.name], state_of(row), row.full_at) for row in found}
+        found = list(asked.all())
+    return LockedGates(found, terms)
 
 
 def state_of(row: GateRow) -> BreakerState:
     """Read the state of a breaker from its row."""
     values = {name: getattr(row, name) for name in _BREAKER}
     return BreakerState(**values | {"status": BreakerStatus(row.status)})
-
-
-def save(using: str, gates: Iterable[Gate], now: datetime) -> None:
-    """Write down what has become of gates."""
-    rows = [
-        GateRow(
-            name=gate.name,
-            full_at=gate.full_at,
-            updated_at=now,
-            **{name: getattr(gate.breaker, name) for name in _BREAKER},
-        )
-        for gate in gates
-    ]
-    GateRow.objects.using(using).bulk_update(rows, _COLUMNS)
 
 
 def count(using: str, gates: Mapping[str, Gate]) -> None:
