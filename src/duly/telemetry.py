@@ -24,6 +24,7 @@
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | breaker.moved | gate, status | a breaker opened, or closed |
+| gates.swept | count | what the ended had left at gates was removed |
 | target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from duly.models import GateEntry, Occurrence
+from duly.models import Gate, GateEntry, Occurrence
 from duly.policy.breaker import Breaker
 from duly.policy.gates import PASSES, Terms, Verdict
 from duly.policy.limits import Limits
-from duly.store import gates
+from duly.store import gate_rows, gates
 from duly.store.backends import open_store
 from duly.store.contract import Store
 from duly.store.rows import Claim
@@ -135,3 +135,31 @@ def test_what_somebody_else_runs_by_now_is_not_kept_out(store: Store) -> None:
 
     assert gates.keep_out(store.using, [(second, refused)], NOW) == set()
     assert Occurrence.objects.using(store.using).get(id=second.id).status == "running"
+
+
+def test_what_ended_without_passing_its_gates_is_swept(store: Store) -> None:
+    terms = {"key:call:patient:7": Terms(Limits(in_flight=1))}
+    running, waiting, cancelled = claims(store, 3)
+    let_in(store, running, terms, NOW)
+    admit(store, [waiting, cancelled], terms, NOW)
+    Occurrence.objects.using(store.using).filter(id=cancelled.id).update(
+        status="cancelled", wake_at=None, finished_at=NOW
+    )
+
+    assert gate_rows.sweep(store.using, NOW) == 1
+
+    left = GateEntry.objects.using(store.using).values_list("occurrence_id", flat=True)
+    assert set(left) == {running.id, waiting.id}
+
+
+def test_the_gate_of_an_entity_goes_once_nobody_has_been_there_for_an_hour(store: Store) -> None:
+    (one,) = claims(store, 1)
+    let_in(store, one, {"key:call:patient:7": Terms(Limits(in_flight=1)), CRM: Terms()}, NOW)
+    Occurrence.objects.using(store.using).filter(id=one.id).update(
+        status="succeeded", wake_at=None, finished_at=NOW, holder=None
+    )
+
+    gate_rows.sweep(store.using, NOW + timedelta(minutes=59))
+    assert Gate.objects.using(store.using).count() == 2
+    gate_rows.sweep(store.using, NOW + timedelta(minutes=61))
+    assert [gate.name for gate in Gate.objects.using(store.using)] == [CRM]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from duly.models import Gate as GateRow
 from duly.models import GateEntry, Occurrence
 from duly.policy.breaker import BreakerState, BreakerStatus
 from duly.policy.gates import Gate, Terms
 from duly.policy.states import OccurrenceStatus
+from duly.store.turns import transaction_in_turn
 
+# At once, so that a crowd at the gates is not locked for long.
+SWEPT = 1000
+IDLE = timedelta(hours=1)
+_LIVE = (OccurrenceStatus.PENDING, OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING)
 _BREAKER = tuple(BreakerState.__dataclass_fields__)
 
 
@@ -77,6 +82,26 @@ def count(using: str, gates: Mapping[str, Gate]) -> None:
     counted = Counter(entry.gate for entry in entries if entry.pk not in set(over))
     for name in limited:
         gates[name].under_way = counted[name]
+
+
+def sweep(using: str, now: datetime) -> int:
+    """Remove what was left at gates by occurrences that ended elsewhere, as by a cancellation.
+
+    Gives how many entries were removed. The rows of gates that there may be one for each entity
+    go as well, once nobody has been there for an hour.
+    """
+    live = Occurrence.objects.using(using).filter(status__in=_LIVE, id=OuterRef("occurrence_id"))
+    over_by_now = entries_in(using).filter(~Exists(live)).values_list("pk", flat=True)
+    swept = 0
+    while over := list(over_by_now[:SWEPT]):
+        with transaction_in_turn(using):
+            swept += entries_in(using).filter(pk__in=over).delete()[0]
+    there = entries_in(using).filter(gate=OuterRef("name"))
+    left = GateRow.objects.using(using).filter(name__startswith="key:", updated_at__lt=now - IDLE)
+    while names := list(left.filter(~Exists(there)).values_list("name", flat=True)[:SWEPT]):
+        with transaction_in_turn(using):
+            left.filter(~Exists(there), name__in=names).delete()
+    return swept
 
 
 def entries_in(using: str) -> QuerySet[GateEntry, GateEntry]:
