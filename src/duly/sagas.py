@@ -52,6 +52,7 @@ def start_saga(
     if on_conflict not in ("keep", "raise"):
         raise InvalidSaga(f"on_conflict must be 'keep' or 'raise', got {on_conflict!r:.60}")
     definition = definitions.require(name)
+    services.registry.refresh()
     if settings.strict:
         for event_type, service in definition.event_types():
             services.require_handler(event_type, service)
@@ -82,6 +83,7 @@ def signal_saga(
     """
     settings = config()
     text = payloads.encode(value, settings.payload_max_bytes)
+    services.registry.refresh()
     now = clock.now(settings.database)
     decoded = payloads.decode(text)
     return sagas.signal(settings.database, saga, name, signal, decoded, now, actor)
@@ -94,6 +96,7 @@ def cancel_saga(saga: UUID | str, *, reason: str = "", name: str = "", actor: st
     Gives the saga. Raises SagaNotFound, and SagaConflict for one that is completed.
     """
     using = config().database
+    services.registry.refresh()
     return sagas.cancel(using, saga, name, reason, clock.now(using), actor)
 
 
