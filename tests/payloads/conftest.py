@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from duly import services
+import duly
+from duly import SagaBuilder, definitions, services
 from tests.engine.conftest import handle, signals, start_engine, using
 
 __all__ = ["handle", "signals", "start_engine", "using"]
@@ -37,3 +38,23 @@ def encrypt(settings: Any, using: str) -> Any:
         return using
 
     return turn
+
+
+@pytest.fixture
+def define_saga(handle: Any) -> Iterator[Any]:
+    """Define a saga with a step for each service; the handlers do what is given, or nothing."""
+    names: list[str] = []
+
+    def define(name: str, services: tuple[str, ...], does: Any = None) -> None:
+        def build(builder: SagaBuilder) -> None:
+            for index, service in enumerate(services):
+                builder.step(f"step{index}", event_type=f"{name}.step{index}", service=service)
+
+        for index in range(len(services)):
+            handle(f"{name}.step{index}", does or (lambda occurrence: None))
+        duly.saga(name)(build)
+        names.append(name)
+
+    yield define
+    for name in names:
+        definitions.forget(name)
