@@ -52,7 +52,6 @@ def start_saga(
     if on_conflict not in ("keep", "raise"):
         raise InvalidSaga(f"on_conflict must be 'keep' or 'raise', got {on_conflict!r:.60}")
     definition = definitions.require(name)
-    services.registry.refresh()
     if settings.strict:
         for event_type, service in definition.event_types():
             services.require_handler(event_type, service)
@@ -61,6 +60,7 @@ def start_saga(
     check_length("actor", actor)
     kind, id_ = entity_pair(entity)
     new = NewSaga(definition, _checked(context or {}, settings), key, kind, id_)
+    services.registry.refresh()
     now = clock.now(settings.database)
     saga, is_new = sagas.start(settings.database, new, now, actor)
     if not is_new and on_conflict == "raise":

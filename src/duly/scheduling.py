@@ -131,9 +131,10 @@ def schedule_events(
     settings = config()
     using = settings.database
     now = clock.now(using)
-    services.registry.refresh()
     drafts = Intake(settings, now).take_all(new_events)
     check_length("actor", actor)
+    # Which of them are to be encrypted.
+    services.registry.refresh()
     return arrivals.schedule(using, drafts, now, on_conflict, actor)
 
 
