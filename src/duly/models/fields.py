@@ -95,8 +95,12 @@ class SealedAttribute(DeferredAttribute):
         if isinstance(value, SealedValue):
             return value.envelope
         before = instance.__dict__.get(f"_sealed_{name}")
+        if value is None or isinstance(value, EncodedPayload):
+            return None
+        if before is None and not encryption.keyring.boxes:
+            return None
         box = encryption.keyring.box_of(instance.key_owners)
-        if value is None or isinstance(value, EncodedPayload) or (box is None and before is None):
+        if before is None and box is None:
             return None
         text = payloads.encode(value, _ANY_SIZE)
         if before is not None and before.text == text:

@@ -32,6 +32,9 @@ class Steps:
         self._nodes = definition.nodes
         rows = SagaStep.objects.using(using).filter(saga=saga)
         self._rows = {(row.direction, row.position): row for row in rows}
+        for row in self._rows.values():
+            # Known, and not to be asked for once more.
+            row.saga = saga
         self._changed: dict[tuple[str, int], SagaStep] = {}
 
     @property
