@@ -134,7 +134,7 @@ def schedule_events(
     drafts = Intake(settings, now).take_all(new_events)
     check_length("actor", actor)
     # Which of them are to be encrypted.
-    services.registry.refresh()
+    services.registry.refresh(settings)
     return arrivals.schedule(using, drafts, now, on_conflict, actor)
 
 

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from duly import registry as handlers
-from duly.conf import config
+from duly.conf import Config, config
 from duly.encryption import keyring
 from duly.errors import ConfigurationError
 from duly.policy.encryption import Encryption
@@ -46,10 +46,14 @@ class Registry:
         """Give every service that is registered and can be read."""
         return [service for service in self._services.values() if service]
 
-    def refresh(self) -> None:
-        """Read the settings, and the database where that is some time ago."""
+    def refresh(self, settings: Config | None = None) -> None:
+        """Read the settings, and the database where that is some time ago.
+
+        settings: as the caller has read them a moment ago; None reads them.
+        """
+        settings = settings or config()
         with self._lock:
-            settings, rows, now = config(), self._rows, self._monotonic()
+            rows, now = self._rows, self._monotonic()
             if self._read_at is None or now - self._read_at > REFRESH_SECONDS:
                 rows = stored_services(settings.database)
                 self._read_at = now

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db import connections
 
 import duly
-from duly import At, NewEvent, Retry
+from duly import At, NewEvent, Retry, SagaBuilder, definitions
 from duly.cli.main import main
 from duly.engine.options import EngineOptions
 from duly.engine.targets import http
@@ -201,6 +201,28 @@ def test_a_saga_hands_its_context_on_and_keeps_it_to_itself(
     found = Saga.objects.using(using).get(id=saga.id)
     assert (found.status, found.context["from 2"]) == ("completed", CANARY)
     assert found.steps.get(position=0).result == {"from 1": CANARY}
+    assert not is_in(everything_stored(using))
+
+
+def test_a_signal_is_in_the_context_and_not_in_the_ledger(
+    encrypt: Any, define_saga: Any, handle: Handle
+) -> None:
+    using = encrypt("KEY_1")
+    definitions.forget("asks")
+
+    @duly.saga("asks", service="crm")
+    def build(saga: SagaBuilder) -> None:
+        saga.wait_for("consent", deadline=timedelta(days=1))
+        saga.step("call")
+
+    handle("call", lambda occurrence: None)
+    try:
+        saga = duly.start_saga("asks", key="one", context={"n": 1})
+        duly.signal_saga("one", "consent", SECRET)
+    finally:
+        definitions.forget("asks")
+
+    assert Saga.objects.using(using).get(id=saga.id).context == {"n": 1, "consent": SECRET}
     assert not is_in(everything_stored(using))
 
 
