@@ -59,7 +59,7 @@ def fail_in_a_batch(occurrences: list[duly.Occurrence]) -> None:
 
 
 def snooze(occurrence: duly.Occurrence) -> None:
-    raise duly.Snooze(occurrence.payload["name"], after=timedelta(hours=1))
+    raise duly.Snooze(timedelta(hours=1), reason=f"not yet: {occurrence.payload}")
 
 
 def test_a_handler_receives_what_was_scheduled(
@@ -349,7 +349,7 @@ def test_a_hook_that_fails_shows_nothing_and_tells_no_value(
     assert "redaction.failed" in caplog.text
 
 
-def test_a_payload_that_is_not_json_is_refused_without_its_value() -> None:
+def test_a_payload_that_is_not_json_is_refused_without_its_value(using: str) -> None:
     with pytest.raises(duly.DulyError) as refused:
         duly.schedule_event("call", now(), payload={"a": {CANARY}})
 

@@ -89,7 +89,8 @@ def test_a_rotation_that_breaks_off_goes_on_where_it_was(
     encrypt("KEY_2", "KEY_1")
     from duly.store import rotation
 
-    real, batches = rotation._write, []
+    real = rotation._write
+    batches: list[int] = []
 
     def break_off(*arguments: Any) -> None:
         if len(batches) == 2:
