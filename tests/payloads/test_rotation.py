@@ -16,7 +16,7 @@ from duly import At, NewEvent, services
 from duly.cli.main import main
 from duly.encryption import is_sealed, key_id_of, keyring
 from duly.errors import ConfigurationError
-from duly.models import Occurrence, Saga, ScheduledEvent, TaskResult
+from duly.models import LedgerEntry, Occurrence, Saga, ScheduledEvent, TaskResult
 from duly.models.fields import EncodedPayload
 from duly.store import task_results
 from duly.store.rotation import Rotated, rotate
@@ -30,7 +30,7 @@ LATER = At.instant(NOW + timedelta(days=3650))
 
 def rotated(using: str, service: str | None = None, *, dry_run: bool = False) -> Rotated:
     services.registry.refresh()
-    return rotate(using, service, 7, dry_run=dry_run)
+    return rotate(using, service, 7, NOW, "test", dry_run=dry_run)
 
 
 def some_events(count: int = 20, service: str = "crm") -> None:
@@ -53,6 +53,7 @@ def newest() -> str:
     return keyring.boxes["crm"].key_id
 
 
+@pytest.mark.also_partitioned
 def test_every_payload_is_encrypted_with_the_newest_key(encrypt: Any) -> None:
     using = encrypt("KEY_1")
     some_events()
@@ -68,6 +69,20 @@ def test_every_payload_is_encrypted_with_the_newest_key(encrypt: Any) -> None:
     assert [row.payload["n"] for row in ScheduledEvent.objects.using(using).order_by("id")] == [
         *range(20)
     ]
+
+
+def test_the_ledger_is_told_what_was_done_with_which_key_and_by_whom(encrypt: Any) -> None:
+    using = encrypt("KEY_1")
+    some_events(3)
+    encrypt("KEY_2", "KEY_1")
+    rotated(using)
+    rotated(using)
+
+    entry = LedgerEntry.objects.using(using).get(fact="payloads_rotated")
+    assert (entry.actor, entry.data) == (
+        "test",
+        {"encrypted": 3, "decrypted": 0, "keys": {"crm": newest()}},
+    )
 
 
 def test_what_is_done_is_not_done_again(encrypt: Any) -> None:

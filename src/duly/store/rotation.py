@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -27,6 +28,8 @@ from duly.models import Occurrence, Saga, ScheduledEvent, TaskResult
 from duly.models.fields import EncodedPayload, PayloadField, SealedValue
 from duly.models.saga import SagaStep
 from duly.policy.handling import SAGA, saga_of
+from duly.store import facts
+from duly.store.events import record
 from duly.store.turns import transaction_in_turn
 
 DEFAULT_BATCH = 200
@@ -64,18 +67,37 @@ class _Column:
     """By primary key, the services whose keys encrypt a row; None: it is not known any more."""
 
 
-def rotate(using: str, service: str | None, batch: int, *, dry_run: bool) -> Rotated:
+def rotate(
+    using: str,
+    service: str | None,
+    batch: int,
+    now: datetime,
+    actor: str,
+    *,
+    dry_run: bool,
+) -> Rotated:
     """Encrypt what is stored with the newest key of its service, and decrypt what is to be plain.
 
     service: only what belongs to it; None: everything. batch: rows in one transaction.
+    The ledger is told how much was written, with which keys, and by whom.
 
     Raises ConfigurationError where a newest key is not there; then nothing is written.
     """
-    boxes = keyring.boxes if service is None else {service: keyring.boxes.get(service)}
-    for box in boxes.values():
-        if box is not None:
-            _ = box.key_id
+    names = keyring.boxes if service is None else keyring.boxes.keys() & {service}
+    keys = {name: keyring.boxes[name].key_id for name in names}
     done = Rotated()
+    try:
+        _rotate(using, service, batch, done, dry_run=dry_run)
+    finally:
+        if done.count and not dry_run:
+            data = {"encrypted": done.encrypted, "decrypted": done.decrypted, "keys": keys}
+            record(
+                using, [facts.entry(facts.ROTATED, now, facts.THE_LEDGER, actor=actor, data=data)]
+            )
+    return done
+
+
+def _rotate(using: str, service: str | None, batch: int, done: Rotated, *, dry_run: bool) -> None:
     for column in _COLUMNS:
         for _ in range(MOST_PASSES):
             before = done.count
@@ -87,7 +109,6 @@ def rotate(using: str, service: str | None, batch: int, *, dry_run: bool) -> Rot
             seen = Rotated()
             _go_through(using, column, service, batch, seen, writes=False)
             done.left += seen.count
-    return done
 
 
 def _go_through(

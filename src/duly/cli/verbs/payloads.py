@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-from duly import services
+from duly import clock, services
 from duly.cli.tables import visible
 from duly.conf import config
 from duly.errors import InvalidEvent
 from duly.store.rotation import Rotated, rotate
 
+ACTOR = "cli"
 MOST_SHOWN = 20
 LARGEST_BATCH = 10_000
 
@@ -21,7 +22,9 @@ def perform(options: Namespace) -> int:
         raise InvalidEvent(f"--batch must be 1 to {LARGEST_BATCH}, got {options.batch}")
     services.registry.refresh()
     using = config().database
-    done = rotate(using, options.service, options.batch, dry_run=options.dry_run)
+    done = rotate(
+        using, options.service, options.batch, clock.now(using), ACTOR, dry_run=options.dry_run
+    )
     if options.json:
         print(json.dumps(_data(done) | {"dry_run": options.dry_run}))
     else:
