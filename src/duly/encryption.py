@@ -221,8 +221,3 @@ def sealed(service: str, text: str, binding: Binding) -> str:
     """Give what is stored of a payload's JSON text: an envelope, where its service encrypts."""
     box = keyring.boxes.get(service)
     return text if box is None else box.seal(text, binding)
-
-
-def opened(stored: str, binding: Binding) -> str:
-    """Give the JSON text of what is stored. Raises UnreadablePayload."""
-    return keyring.open(stored, binding) if stored.startswith(MARK) else stored

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from duly import payloads
-from duly.encryption import Binding, is_sealed, opened
+from duly.encryption import Binding, is_sealed, keyring
 from duly.errors import UnreadablePayload
 from duly.policy.hiding import without_values
 from duly.store.rows import Claim
@@ -23,7 +23,10 @@ def payload_of(claim: Claim) -> Any:
     Raises InvalidPayload when the stored text is not JSON, and UnreadablePayload when it is
     encrypted and its key is not here.
     """
-    return payloads.decode(opened(claim.payload, Binding("event", claim.event_id)))
+    text = claim.payload
+    if is_sealed(text):
+        text = keyring.open(text, Binding("event", claim.event_id))
+    return payloads.decode(text)
 
 
 def error_text(error: BaseException, clean: Callable[[str], str]) -> str:
