@@ -67,6 +67,10 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    redact: str = ""
+    """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
+    of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
+
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the

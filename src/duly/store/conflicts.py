@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from duly.errors import EventConflict
+from duly.errors import EventConflict, UnreadablePayload
 from duly.models import ScheduledEvent
 from duly.payloads import decode
 from duly.policy.states import EventStatus
@@ -81,7 +81,12 @@ def meet(
 def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
     if event.status == EventStatus.CANCELLED:
         return False
-    return _content_of(event) == (
+    try:
+        stored = _content_of(event)
+    except UnreadablePayload:
+        # Its key is gone: what is given now can be read again.
+        return False
+    return stored == (
         draft.event_type,
         draft.entity_type,
         draft.entity_id,

@@ -38,6 +38,7 @@ SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
 # Of no event.
 PRUNED: Final = "pruned"
+ROTATED: Final = "payloads_rotated"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
 THE_LEDGER: Final = UUID(int=0)
