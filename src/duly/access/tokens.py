@@ -72,12 +72,16 @@ def _claims(token: str, options: TokenOptions) -> Mapping[str, Any]:
     """Check signature, issuer and audience; gives what the token says."""
     import jwt
 
+    broken = (jwt.PyJWTError, ValueError, TypeError, RecursionError)
     try:
         header = jwt.get_unverified_header(token)
-        algorithm = header.get("alg")
-        if algorithm not in options.algorithms:
-            raise _refused("its algorithm is not one of the settings'")
-        key = _key(options, header)
+    except broken as error:
+        raise _refused(type(error).__name__) from None
+    algorithm = header.get("alg")
+    if algorithm not in options.algorithms:
+        raise _refused("its algorithm is not one of the settings'")
+    key = _key(options, header)
+    try:
         claims: Mapping[str, Any] = jwt.decode(
             token,
             key,
@@ -93,7 +97,7 @@ def _claims(token: str, options: TokenOptions) -> Mapping[str, Any]:
                 "enforce_minimum_key_length": True,
             },
         )
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+    except broken as error:
         raise _refused(type(error).__name__) from None
     return claims
 

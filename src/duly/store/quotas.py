@@ -54,7 +54,7 @@ class Share:
 
 def take(using: str, name: str, share: Share, now_us: int) -> Used | None:
     """Take tokens, and room for events; None where either is not there, and nothing changes."""
-    given = {
+    given: dict[str, str | int] = {
         "name": name,
         "now": now_us,
         "cost": share.tokens.cost,
