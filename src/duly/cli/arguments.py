@@ -67,7 +67,9 @@ def add_verbs(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (summary, description, add_arguments) in _VERBS.items():
         verb = verbs.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip(),
         )
         add_arguments(verb)
         if add_arguments not in (_tzdata, _ledger, _saga, _keys):  # Their own verbs have them.

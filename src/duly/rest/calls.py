@@ -18,7 +18,7 @@ Run = Callable[..., Any]
 
 
 def recorded(run: Run) -> Run:
-    """Wrap an operation of django-ninja: `api.add_decorator(recorded, mode="view")`.
+    """Wrap the view of an address, or an operation: `api.add_decorator(recorded, mode="view")`.
 
     It sees what was refused as well: without valid credentials, the actor is "unknown".
     """
