@@ -71,6 +71,12 @@ def test_without_a_valid_key_the_answer_is_401_and_says_how_to_ask(get: Get) -> 
     assert all(secret[:-2] not in answer.content.decode() for answer in refused)
 
 
+def test_a_refusal_is_no_line_in_the_log(get: Get, caplog: Any) -> None:
+    assert get().status_code == 401
+
+    assert caplog.records == []
+
+
 def test_a_missing_scope_is_403_and_named(get: Get) -> None:
     _, reader = issue_key("billing", "reader", READ)
     _, writer = issue_key("billing", "writer", [Scope.SCHEDULE])
