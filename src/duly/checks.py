@@ -29,7 +29,7 @@ def choose_tzdata() -> None:
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    """duly.E001 to E005, W003: the settings, the time zone data, USE_TZ, what they name."""
+    """duly.E001 to E006, W003: the settings, the time zone data, USE_TZ, what they name."""
     try:
         current = config()
     except DulyError as error:
@@ -60,6 +60,14 @@ def check_settings(
                 id="duly.E004",
             )
         )
+    if current.jwt is not None:
+        # Imported here: most projects have no need of what fetches keys.
+        from duly.access.tokens import check_keys
+
+        try:
+            check_keys(current.jwt)
+        except DulyError as error:
+            found.append(Error(f"DULY['JWT']: {error}", id="duly.E006"))
     return found
 
 

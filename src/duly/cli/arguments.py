@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from duly import __version__
+from duly.cli.key_arguments import KEYS, add_keys
 from duly.cli.parser import EXIT_CODES, Parser
 
 RULES = """\
@@ -71,10 +72,12 @@ def add_verbs(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (summary, description, add_arguments) in _VERBS.items():
         verb = verbs.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip(),
         )
         add_arguments(verb)
-        if add_arguments not in (_tzdata, _ledger, _saga, _payloads):  # Their own verbs have them.
+        if add_arguments not in (_tzdata, _ledger, _saga, _payloads, _keys):  # Their own verbs do.
             _add_common(verb)
 
 
@@ -223,7 +226,10 @@ def _ledger(verb: ArgumentParser) -> None:
     _add_count(show, 100)
     verify = what.add_parser("verify", help="compare the ledger with the tables and its seals")
     seal = what.add_parser("seal", help="seal what is not sealed yet; engines do it every minute")
-    for one in (show, verify, seal):
+    calls = what.add_parser("calls", help="say who called what over REST, and how it ended")
+    calls.add_argument("--actor", metavar="ACTOR", help="such as key:billing/3f9a1c2b04, unknown")
+    _add_count(calls, 50)
+    for one in (show, verify, seal, calls):
         _add_common(one)
 
 
@@ -248,6 +254,10 @@ def _saga(verb: ArgumentParser) -> None:
         _add_dry_run(one)
     for one in (show, list_, signal, cancel):
         _add_common(one)
+
+
+def _keys(verb: ArgumentParser) -> None:
+    add_keys(verb, _add_common)
 
 
 def _release(verb: ArgumentParser) -> None:
@@ -379,8 +389,9 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
-    "ledger": ("show the life of an event, or verify all of it", "", _ledger),
+    "ledger": ("show the life of an event, or who called; verify all of it", "", _ledger),
     "saga": ("show, list, signal and cancel sagas", "", _saga),
+    "keys": ("create, list, show, rotate and revoke API keys", KEYS, _keys),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
     "payloads": ("rotate: encrypt what is stored with the newest keys", PAYLOADS, _payloads),
