@@ -182,7 +182,7 @@ def _is_spread(rule: Rule) -> bool:
     return terms is None or terms.jitter is not None
 
 
-def tzdata_change_of(given: object, rule: Rule) -> TzdataChange:
+def tzdata_change_of(given: Any, rule: Rule) -> TzdataChange:
     """Check what an event with this rule does on other time zone data. Raises InvalidEvent."""
     try:
         policy = OnTzdataChange(given)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from duly import operations
 from duly.models import LedgerEntry, ScheduledEvent
 from duly.rest import bulk
 from tests.rest.conftest import Api
@@ -131,7 +132,7 @@ def test_items_may_say_what_becomes_of_a_known_id(send: Sent, reminder: Any) -> 
 def test_what_was_stored_stays_where_the_database_goes_away(
     api: Api, send: Sent, using: str, reminder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule, calls = bulk.schedule_each, []
+    schedule, calls = operations.schedule_each, []
 
     def failing(*args: Any, **options: Any) -> Any:
         calls.append(1)

@@ -39,6 +39,7 @@ class DulyAPI(NinjaAPI):
     def _get_urls(self) -> list[Any]:
         found = super()._get_urls()
         for pattern in found:
+            assert pattern.callback is not None
             pattern.callback = outermost(pattern.callback)
         return found
 

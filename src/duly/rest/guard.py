@@ -27,7 +27,7 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
 
     For `NinjaAPI.add_decorator(…, mode="view")`.
     """
-    operation: Operation = run.__self__  # type: ignore[attr-defined]
+    operation: Any = run.__self__  # type: ignore[attr-defined]
     known = _query_of(operation)
     has_body = _has_body(operation) and not hasattr(operation.view_func, STREAMED)
     read = operation._get_values
@@ -37,10 +37,11 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
         _check_query(request.GET.lists(), known)
         if has_body:
             take_body(request)
-        return read(request, path, response)
+        found: dict[str, Any] = read(request, path, response)
+        return found
 
     # Here the caller is known already, and nothing of the request has been read yet.
-    operation._get_values = values  # type: ignore[method-assign]
+    operation._get_values = values
     return run
 
 
