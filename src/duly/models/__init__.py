@@ -1,6 +1,7 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
 from duly.models.event import ScheduledEvent
+from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
@@ -11,6 +12,7 @@ from duly.models.stamp import Stamp
 from duly.models.task_result import TaskResult
 
 __all__ = [
+    "EventTemplate",
     "Gate",
     "GateEntry",
     "LedgerEntry",
