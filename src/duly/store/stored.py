@@ -16,7 +16,7 @@ class StoredEvents(Sequence[ScheduledEvent]):
     list; it equals any other sequence of the same events.
     """
 
-    __slots__ = ("_build", "_built", "_count")
+    __slots__ = ("_build", "_built", "_count", "_met")
 
     def __init__(
         self,
@@ -27,6 +27,11 @@ class StoredEvents(Sequence[ScheduledEvent]):
         self._count = count
         self._build = build
         self._built = built
+        self._met = frozenset(built)
+
+    def is_new(self, index: int) -> bool:
+        """Say whether an event was not there before."""
+        return index not in self._met
 
     def __len__(self) -> int:
         return self._count
