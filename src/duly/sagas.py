@@ -50,27 +50,44 @@ def start_saga(  # noqa: PLR0913 - all but one by keyword
     UnknownEventType for a step without a handler (unless DULY["STRICT"] is False), and
     SagaConflict under "raise".
     """
-    settings = config()
     if on_conflict not in ("keep", "raise"):
         raise InvalidSaga(f"on_conflict must be 'keep' or 'raise', got {on_conflict!r:.60}")
+    new = checked_saga(name, context=context, key=key, entity=entity, service=service)
+    saga, is_new = start_checked(new, actor=actor)
+    if not is_new and on_conflict == "raise":
+        raise SagaConflict(
+            f"saga {name!r} with key {key!r} exists already: {saga.id}, {saga.status}"
+        )
+    return saga
+
+
+def checked_saga(
+    name: str,
+    *,
+    context: Mapping[str, Any] | None = None,
+    key: str | None = None,
+    entity: tuple[str, object] | None = None,
+    service: str | None = None,
+) -> NewSaga:
+    """Give a saga that could be started; see `start_saga` for what it takes and raises."""
+    settings = config()
     defined = definitions.require(name, service)
     if settings.strict:
         for event_type, owner in defined.definition.event_types():
             services.require_handler(event_type, owner)
     if key is not None:
         check_length("key", key, least=1)
-    check_length("actor", actor)
     kind, id_ = entity_pair(entity)
-    new = NewSaga(
+    return NewSaga(
         defined.definition, defined.service, _checked(context or {}, settings), key, kind, id_
     )
-    now = clock.now(settings.database)
-    saga, is_new = sagas.start(settings.database, new, now, actor)
-    if not is_new and on_conflict == "raise":
-        raise SagaConflict(
-            f"saga {name!r} with key {key!r} exists already: {saga.id}, {saga.status}"
-        )
-    return saga
+
+
+def start_checked(new: NewSaga, *, actor: str = "") -> tuple[Saga, bool]:
+    """Start it, or find the one that has its key; says whether it was started."""
+    check_length("actor", actor)
+    using = config().database
+    return sagas.start(using, new, clock.now(using), actor)
 
 
 def signal_saga(  # noqa: PLR0913 - which, what and by whom

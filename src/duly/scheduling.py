@@ -268,10 +268,17 @@ def replay_dead(  # noqa: PLR0913 - each narrows the choice
 
     Raises InvalidEvent or InvalidTime for a filter that cannot be.
     """
-    using = config().database
     rows = dead_letters(
         event_type=event_type, service=service, entity=entity, error=error, start=start, end=end
     )
+    return replay_rows(rows, limit, actor)
+
+
+def replay_rows(
+    rows: QuerySet[Occurrence, Occurrence], limit: int, actor: str
+) -> list[Occurrence]:
+    """Let the oldest of those that `dead_letters` gave run again; see `replay_dead`."""
+    using = config().database
     _check_limit(limit)
     return events.replay(using, rows, limit, clock.now(using), actor)
 

@@ -35,6 +35,26 @@ def given(tail: Tail, since: int = 0) -> list[tuple[int, str]]:
     return [(one.fired.id, one.fired.fact) for one in kept]
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def settled_tail(event: ScheduledEvent, clock: Clock) -> Tail:
+    """Give a tail before which nothing is open."""
+    assert event._state.db is not None
+    write(event, "scheduled")
+    followed = Tail(event._state.db, monotonic=clock)
+    for _ in range(3):
+        followed.look()
+        clock.seconds += PROBATION_SECONDS
+    assert followed.place.gaps == ()
+    return followed
+
+
 def test_what_was_there_before_is_not_told(event: ScheduledEvent, database: str) -> None:
     write(event, "due")
 
@@ -58,12 +78,7 @@ def test_firings_are_told_with_whose_they_are(event: ScheduledEvent, database: s
 def test_a_look_asks_a_fixed_number_of_questions(
     event: ScheduledEvent, database: str, django_assert_num_queries: Any
 ) -> None:
-    seconds = [0.0]
-    followed = Tail(database, monotonic=lambda: seconds[0])
-    write(event, "started", attempt=1)
-    for _ in range(3):
-        followed.look()
-        seconds[0] += PROBATION_SECONDS
+    followed = settled_tail(event, Clock())
     for _ in range(50):
         write(event, "started", attempt=1)
 
@@ -116,7 +131,7 @@ def test_the_past_is_read_in_pages(event: ScheduledEvent, database: str) -> None
 def test_what_commits_after_a_greater_id_is_told_when_it_is_there(
     event: ScheduledEvent, database: str
 ) -> None:
-    followed = Tail(database)
+    followed = settled_tail(event, Clock())
     written, go_on = threading.Event(), threading.Event()
     slow_id: list[int] = []
 
@@ -170,8 +185,8 @@ def test_what_was_open_when_the_tail_began_is_told(event: ScheduledEvent, databa
 
 @pytest.mark.only_postgres
 def test_an_id_that_was_rolled_back_is_given_up(event: ScheduledEvent, database: str) -> None:
-    seconds = [0.0]
-    followed = Tail(database, monotonic=lambda: seconds[0])
+    clock = Clock()
+    followed = settled_tail(event, clock)
     with pytest.raises(RuntimeError), transaction.atomic(database):
         write(event, "due")
         raise RuntimeError
@@ -179,7 +194,7 @@ def test_an_id_that_was_rolled_back_is_given_up(event: ScheduledEvent, database:
     followed.look()
     assert followed.place.settled == last - 2
 
-    seconds[0] += PROBATION_SECONDS
+    clock.seconds += PROBATION_SECONDS
     followed.look()
     followed.look()
 

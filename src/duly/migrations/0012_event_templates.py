@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('payload', duly.models.fields.PayloadField()),
                 ('handling', models.JSONField(blank=True, default=dict)),
                 ('entity_type', models.CharField(blank=True, max_length=100)),
+                ('execution_timezone', models.CharField(blank=True, max_length=64)),
                 ('user_timezone', models.CharField(blank=True, max_length=64)),
                 ('resource_timezone', models.CharField(blank=True, max_length=64)),
                 ('on_tzdata_change', models.CharField(max_length=16)),

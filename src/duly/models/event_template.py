@@ -17,12 +17,14 @@ class EventTemplate(models.Model):
     name = models.CharField(max_length=100)
     description = models.CharField(max_length=500, blank=True)
     event_type = models.CharField(max_length=100)
-    # The JSON form of a rule, in which "$time" stands for what is given when it is used.
+    # As a request says it, but that "$time" may stand for what is given when it is used.
     schedule = models.JSONField()
     # Defaults, into which the payload that is given is merged.
     payload = PayloadField()
+    # The same fields that a request has, such as max_retries.
     handling = models.JSONField(default=dict, blank=True)
     entity_type = models.CharField(max_length=100, blank=True)
+    execution_timezone = models.CharField(max_length=64, blank=True)
     user_timezone = models.CharField(max_length=64, blank=True)
     resource_timezone = models.CharField(max_length=64, blank=True)
     on_tzdata_change = models.CharField(max_length=16)
