@@ -90,7 +90,7 @@ def start_checked(new: NewSaga, *, actor: str = "") -> tuple[Saga, bool]:
     return sagas.start(using, new, clock.now(using), actor)
 
 
-def signal_saga(  # noqa: PLR0913 - which, what and by whom
+def signal_saga(
     saga: UUID | str,
     signal: str,
     value: Any = None,

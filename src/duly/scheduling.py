@@ -274,9 +274,7 @@ def replay_dead(  # noqa: PLR0913 - each narrows the choice
     return replay_rows(rows, limit, actor)
 
 
-def replay_rows(
-    rows: QuerySet[Occurrence, Occurrence], limit: int, actor: str
-) -> list[Occurrence]:
+def replay_rows(rows: QuerySet[Occurrence, Occurrence], limit: int, actor: str) -> list[Occurrence]:
     """Let the oldest of those that `dead_letters` gave run again; see `replay_dead`."""
     using = config().database
     _check_limit(limit)

@@ -5,52 +5,59 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('duly', '0010_sagas'),
+        ("duly", "0011_api_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='EventTemplate',
+            name="EventTemplate",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('service', models.CharField(max_length=100)),
-                ('name', models.CharField(max_length=100)),
-                ('description', models.CharField(blank=True, max_length=500)),
-                ('event_type', models.CharField(max_length=100)),
-                ('schedule', models.JSONField()),
-                ('payload', duly.models.fields.PayloadField()),
-                ('handling', models.JSONField(blank=True, default=dict)),
-                ('entity_type', models.CharField(blank=True, max_length=100)),
-                ('execution_timezone', models.CharField(blank=True, max_length=64)),
-                ('user_timezone', models.CharField(blank=True, max_length=64)),
-                ('resource_timezone', models.CharField(blank=True, max_length=64)),
-                ('on_tzdata_change', models.CharField(max_length=16)),
-                ('version', models.IntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("service", models.CharField(max_length=100)),
+                ("name", models.CharField(max_length=100)),
+                ("description", models.CharField(blank=True, max_length=500)),
+                ("event_type", models.CharField(max_length=100)),
+                ("schedule", models.JSONField()),
+                ("payload", duly.models.fields.PayloadField()),
+                ("handling", models.JSONField(blank=True, default=dict)),
+                ("entity_type", models.CharField(blank=True, max_length=100)),
+                ("execution_timezone", models.CharField(blank=True, max_length=64)),
+                ("user_timezone", models.CharField(blank=True, max_length=64)),
+                ("resource_timezone", models.CharField(blank=True, max_length=64)),
+                ("on_tzdata_change", models.CharField(max_length=16)),
+                ("version", models.IntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
             ],
         ),
         migrations.AddField(
-            model_name='saga',
-            name='service',
-            field=models.CharField(db_default='default', default='default', max_length=100),
+            model_name="saga",
+            name="service",
+            field=models.CharField(db_default="default", default="default", max_length=100),
         ),
         migrations.AddIndex(
-            model_name='occurrence',
-            index=models.Index(condition=models.Q(('status', 'dead')), fields=['service', 'due_at', 'id'], name='duly_occurrence_dead'),
+            model_name="occurrence",
+            index=models.Index(
+                condition=models.Q(("status", "dead")),
+                fields=["service", "due_at", "id"],
+                name="duly_occurrence_dead",
+            ),
         ),
         migrations.AddIndex(
-            model_name='saga',
-            index=models.Index(fields=['service', 'id'], name='duly_saga_service'),
+            model_name="saga",
+            index=models.Index(fields=["service", "id"], name="duly_saga_service"),
         ),
         migrations.AddConstraint(
-            model_name='eventtemplate',
-            constraint=models.UniqueConstraint(fields=('service', 'name'), name='duly_template_name_unique'),
+            model_name="eventtemplate",
+            constraint=models.UniqueConstraint(
+                fields=("service", "name"), name="duly_template_name_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='eventtemplate',
-            constraint=models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='duly_template_version_counts'),
+            model_name="eventtemplate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("version__gte", 1)), name="duly_template_version_counts"
+            ),
         ),
     ]

@@ -51,9 +51,7 @@ def list_sagas(  # noqa: PLR0913 - each narrows the choice
     return shown.answer(listed, headers=pages.link_to_next(request, page))
 
 
-@router.post(
-    "sagas", response={200: schemas.Saga, 201: schemas.Saga}, summary="Start a saga"
-)
+@router.post("sagas", response={200: schemas.Saga, 201: schemas.Saga}, summary="Start a saga")
 def start_saga(request: HttpRequest, new: schemas.NewSaga) -> HttpResponse:
     """Start a saga that is defined for the caller's service: 201, and its first steps are due.
 
@@ -79,9 +77,7 @@ def get_saga(request: HttpRequest, saga: str, name: Text | None = None) -> HttpR
     `name` says which, where sagas of several names have the key.
     """
     caller = require(request, Scope.READ)
-    return shown.answer(
-        _whole(sagas.find_saga(saga, name=name or "", service=service_of(caller)))
-    )
+    return shown.answer(_whole(sagas.find_saga(saga, name=name or "", service=service_of(caller))))
 
 
 @router.post("sagas/{saga}/signals", response=schemas.Saga, summary="Signal a saga")

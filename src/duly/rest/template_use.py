@@ -138,5 +138,3 @@ def _moment(time: Any, tz: str) -> datetime | At:
         return moment
     with naming("time", time):
         return At(moment, tz)
-
-

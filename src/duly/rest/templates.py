@@ -78,9 +78,7 @@ def create_template(
 
 
 @router.get("templates/{name}", response=Template, summary="Look at a template")
-def get_template(
-    request: HttpRequest, name: str, service_id: Text | None = None
-) -> HttpResponse:
+def get_template(request: HttpRequest, name: str, service_id: Text | None = None) -> HttpResponse:
     """Give a template; its ETag is for If-Match."""
     caller = require(request, Scope.READ)
     return _answer(_found(_service(caller, service_id), name))

@@ -69,7 +69,7 @@ def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: st
         return cancel_locked(using, lock(using, event, service), now, actor)
 
 
-def cancel_entity(  # noqa: PLR0913 - what of whom, when and by whom
+def cancel_entity(
     using: str,
     entity_type: str,
     entity_id: str,

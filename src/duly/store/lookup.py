@@ -120,5 +120,7 @@ def _owned(
             return found
     found = rows.filter(service=owner.service, key=event).first()
     if found is None:
-        raise EventNotFound(f"no event has the id or, in service {owner.service!r}, key {event!r:.220}")
+        raise EventNotFound(
+            f"no event has the id or, in service {owner.service!r}, key {event!r:.220}"
+        )
     return found

@@ -62,8 +62,6 @@ def page_of_dead(
     """List dead occurrences, the oldest first, each with its event and without its payload."""
     if after is not None:
         # Both, since a range of the first is what an index can begin at.
-        rows = rows.filter(due_at__gte=after.due_at).exclude(
-            due_at=after.due_at, id__lte=after.id
-        )
+        rows = rows.filter(due_at__gte=after.due_at).exclude(due_at=after.due_at, id__lte=after.id)
     found = rows.select_related("event").defer("payload", "event__payload", "event__rule")
     return list(found.order_by("due_at", "id")[:limit])

@@ -98,9 +98,7 @@ def look_again(using: str, changes: Iterable[Changed], now: datetime) -> None:
             mover.save()
 
 
-def signal(  # noqa: PLR0913 - which, what, when and by whom
-    using: str, which: Which, signal: str, value: Any, now: datetime, actor: str
-) -> Saga:
+def signal(using: str, which: Which, signal: str, value: Any, now: datetime, actor: str) -> Saga:
     """Give a saga a signal that it waits for, or will."""
     with transaction.atomic(using):
         mover = Mover(using, lock(using, which), now)

@@ -185,9 +185,7 @@ def read(using: str, after: int, until: int, limit: int) -> tuple[list[Fired], i
 
     Gives them, and the id to read on after; `until` where nothing is left.
     """
-    rows = _rows(
-        _entries(using).filter(id__gt=after, id__lte=until, fact__in=FIRING)[:limit]
-    )
+    rows = _rows(_entries(using).filter(id__gt=after, id__lte=until, fact__in=FIRING)[:limit])
     return told(using, rows), rows[-1][0] if len(rows) == limit else until
 
 

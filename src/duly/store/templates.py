@@ -23,9 +23,7 @@ def lock(using: str, service: str, name: str) -> EventTemplate | None:
     return _rows(using).select_for_update().filter(service=service, name=name).first()
 
 
-def page(
-    using: str, service: str | None, past: tuple[str, str], limit: int
-) -> list[EventTemplate]:
+def page(using: str, service: str | None, past: tuple[str, str], limit: int) -> list[EventTemplate]:
     """List templates by service and name, from beyond a place on.
 
     service: whose; None: everybody's. past: the service and the name of the last one seen.

@@ -11,9 +11,7 @@ from duly.rest.schemas.base import Body, Instant, Json, Shown
 OccurrenceStatus = Literal[
     "queued", "running", "pending", "succeeded", "dead", "skipped", "cancelled"
 ]
-Outcome = Literal[
-    "running", "succeeded", "retried", "snoozed", "released", "died", "cancelled"
-]
+Outcome = Literal["running", "succeeded", "retried", "snoozed", "released", "died", "cancelled"]
 
 
 class Attempt(Shown):
