@@ -12,6 +12,7 @@ import duly
 from duly.rest import (
     breakers,
     bulk,
+    calendars,
     changes,
     dead_letters,
     events,
@@ -19,6 +20,7 @@ from duly.rest import (
     occurrences,
     rules,
     sagas,
+    stream,
     templates,
     time_zones,
 )
@@ -69,7 +71,7 @@ for router in (changes.router, firings.router):
     api.add_router("", router)
 for router in (occurrences.router, dead_letters.router, sagas.router, breakers.router):
     api.add_router("", router)
-for router in (templates.router,):
+for router in (templates.router, calendars.router, stream.router):
     api.add_router("", router)
 
 
