@@ -72,11 +72,7 @@ def read_contract_rule(data: Mapping[str, Any], zone: str | None) -> Rule:
     policies = {name: data[name] for name in ("gap", "fold") if data.get(name) is not None}
     try:
         # An instant says itself which pass of an overlap is meant.
-        at = (
-            At.instant(moment, tz)
-            if isinstance(moment, datetime)
-            else At(moment, tz, **policies)
-        )
+        at = At.instant(moment, tz) if isinstance(moment, datetime) else At(moment, tz, **policies)
     except DulyError as error:
         raise of_error(error, field="scheduled_time", value=given) from None
     recurrence = data.get("recurrence")
