@@ -72,6 +72,7 @@ class Reader:
         resume = place.settled if terms.resume is None else terms.resume
         self._resume_after = min(resume, place.settled)
         self._given_early: set[int] = set()
+        self._holds_connection = True
         # What lies between both may have been sent, or not: it is sent.
         is_behind = terms.resume is not None and terms.resume < place.end
         self._past = self._read_past(self._resume_after, place) if is_behind else None
@@ -99,9 +100,9 @@ class Reader:
         return next(self._steps, None)
 
     @property
-    def reads_database(self) -> bool:
-        """Whether the next step asks the database."""
-        return self._past is not None
+    def needs_thread(self) -> bool:
+        """Whether the next step has to do with the database, which an event loop may not."""
+        return self._holds_connection
 
     def _all_steps(self) -> Iterator[str]:
         self._beats_at = self._monotonic() + HEARTBEAT_SECONDS
@@ -132,6 +133,7 @@ class Reader:
             place = self._tail.place
             self._number = place.number
             self._past = self._read_past(self._resume_after, place)
+            self._holds_connection = True
             return ": fell behind\n\n"
         self._number += len(kept)
         if kept:
@@ -167,6 +169,7 @@ class Reader:
         return max(0.0, min(self._ends_at, self._beats_at) - self._monotonic())
 
     def _let_go(self) -> None:
+        self._holds_connection = False
         connection = connections[self._using]
         if not connection.in_atomic_block:
             connection.close()
@@ -183,14 +186,11 @@ class AsyncReader:
         self._reader.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reader, is_first = self._reader, True
+        reader = self._reader
         try:
             while True:
-                if is_first or reader.reads_database:
-                    text = await sync_to_async(reader.step)()
-                else:
-                    text = reader.step()
-                is_first = False
+                needs = reader.needs_thread
+                text = await sync_to_async(reader.step)() if needs else reader.step()
                 if text is None:
                     return
                 if text:
