@@ -69,7 +69,7 @@ def stream(  # noqa: PLR0913 - each narrows the choice
     entity_type: Text | None = None,
     entity_id: Text | None = None,
     service_id: Text | None = None,
-    fact: list[Fact] = Query([]),  # noqa: B008 - as ninja has it
+    fact: Query[tuple[Fact, ...]] = (),
     max_seconds: Seconds = LONGEST_SECONDS,
 ) -> StreamingHttpResponse:
     """Give each fact about a firing as it happens, as server-sent events (text/event-stream).

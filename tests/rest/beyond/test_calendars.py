@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import icalendar
 import pytest
-import recurring_ical_events
+import recurring_ical_events  # type: ignore[import-untyped]
 from django.core import signing
 from django.db import connections
 from django.test import Client
@@ -29,7 +29,7 @@ def link(ask: Asker, **fields: Any) -> str:
     """Make a link; gives its path."""
     about = {"entity_type": "appointment", "entity_id": "42"}
     made = ask.post("calendars", about | fields, status=201)
-    return urlsplit(made["url"]).path
+    return str(urlsplit(made["url"]).path)
 
 
 def fetch(path: str, status: int = 200, **headers: str) -> Any:
