@@ -63,6 +63,8 @@ class Reader:
         wait: returns when there may be something new, or after so many seconds.
         """
         self.on_close: Callable[[Reader], None] = lambda reader: None
+        # Where a server can say so; others find out when they next write.
+        self.is_gone: Callable[[], bool] = lambda: False
         self._using, self._tail, self._wanted = using, tail, terms.wanted
         self._wait, self._monotonic = wait, monotonic
         self._ends_at = monotonic() + terms.seconds
@@ -92,6 +94,8 @@ class Reader:
         for text in self._steps:
             if text:
                 yield text.encode()
+            elif self.is_gone():
+                return
             else:
                 self._wait(self._patience())
 

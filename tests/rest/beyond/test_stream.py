@@ -232,6 +232,15 @@ def test_a_stream_ends_after_its_time(followed: Tail, clock: Clock) -> None:
     assert one.step() is None
 
 
+def test_a_stream_ends_where_its_server_says_that_the_client_is_gone(
+    followed: Tail, clock: Clock
+) -> None:
+    one = reader(followed, clock)
+    one.is_gone = lambda: True
+
+    assert [text[:7] for text in one] == [b"retry: "]
+
+
 def test_of_one_caller_only_so_many_are_open_and_of_all(using: str, clock: Clock) -> None:
     opened = Streams(clock)
     limits, terms = Limits(here=3, of_one=2), Terms(Wanted(), None)
