@@ -29,7 +29,7 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
     """
     operation: Operation = run.__self__  # type: ignore[attr-defined]
     known = _query_of(operation)
-    has_body = not hasattr(operation.view_func, STREAMED)
+    has_body = _has_body(operation) and not hasattr(operation.view_func, STREAMED)
     read = operation._get_values
 
     def values(request: HttpRequest, path: Any, response: HttpResponse) -> dict[str, Any]:
@@ -42,6 +42,12 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
     # Here the caller is known already, and nothing of the request has been read yet.
     operation._get_values = values  # type: ignore[method-assign]
     return run
+
+
+def _has_body(operation: Operation) -> bool:
+    # What no view reads is left where it is, whatever its size.
+    by_hand = "requestBody" in (operation.openapi_extra or {})
+    return by_hand or any(one.__ninja_param_source__ == "body" for one in operation.models)
 
 
 def _query_of(operation: Operation) -> Mapping[str, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from duly.civil.at import At
 from duly.civil.forms import rule_from_json
-from duly.civil.instants import as_instant
+from duly.civil.instants import as_instant, parse_wall_time
 from duly.civil.rrule import RRule
 from duly.civil.rules import VERSION, Rule
 from duly.civil.structured import rule_from_recurrence
@@ -64,6 +64,8 @@ def read_contract_rule(data: Mapping[str, Any], zone: str | None) -> Rule:
     given = data["scheduled_time"]
     moment = read_moment("scheduled_time", given)
     if zone is None and not isinstance(moment, datetime):
+        with naming("scheduled_time", given):
+            parse_wall_time(moment)
         raise invalid(
             "timezone_context.execution_timezone",
             None,
