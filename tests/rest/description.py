@@ -12,6 +12,10 @@ from jsonschema import Draft202012Validator
 from duly.rest.api import api
 
 
+EMPTY = ("204", "304")
+"""What has no body."""
+
+
 @cache
 def description() -> Any:
     """Give the description as its readers get it."""
@@ -28,7 +32,10 @@ def check(method: str, path: str, answer: Any) -> None:
     if status in ("405", "500"):
         return
     assert status in responses, f"{method} {path}: {status} is not described"
-    content = responses[status]["content"]
+    content = responses[status].get("content")
+    if content is None:
+        assert status in EMPTY and not answer.content, f"{method} {path}: {status} has a body"
+        return
     media = answer["Content-Type"].partition(";")[0]
     assert media in content, f"{method} {path}: {status} is {media}, described is {set(content)}"
     found = list(_validator(json.dumps(content[media]["schema"])).iter_errors(answer.json()))
