@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 
 from duly.rest.api import api
 
-
 EMPTY = ("204", "304")
 """What has no body."""
 
@@ -34,7 +33,8 @@ def check(method: str, path: str, answer: Any) -> None:
     assert status in responses, f"{method} {path}: {status} is not described"
     content = responses[status].get("content")
     if content is None:
-        assert status in EMPTY and not answer.content, f"{method} {path}: {status} has a body"
+        assert status in EMPTY, f"{method} {path}: the body of {status} is not described"
+        assert not answer.content, f"{method} {path}: {status} has a body"
         return
     media = answer["Content-Type"].partition(";")[0]
     assert media in content, f"{method} {path}: {status} is {media}, described is {set(content)}"

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.test import AsyncClient
 
+from duly import telemetry
 from duly.models import ScheduledEvent
 from duly.rest.stream_reader import (
     HEARTBEAT_SECONDS,
@@ -277,6 +278,37 @@ def test_the_thread_ends_with_the_last_stream(using: str) -> None:
     thread.join(5)
 
     assert not thread.is_alive()
+
+
+def test_a_database_that_goes_away_ends_no_stream(
+    using: str, event: ScheduledEvent, monkeypatch: pytest.MonkeyPatch, no_threads_left: None
+) -> None:
+    faults: list[str] = []
+    look = Tail.look
+
+    def broken(self: Tail) -> bool:
+        if len(faults) < 2:
+            raise OperationalError("the server closed the connection")
+        return look(self)
+
+    def hear(name: str, fields: Any) -> None:
+        if name == "stream.faulted":
+            faults.append(fields["error"])
+
+    monkeypatch.setattr(Tail, "look", broken)
+    monkeypatch.setattr("duly.rest.streams.LOOK_SECONDS", 0.01)
+    forget = telemetry.subscribe(hear)
+    one = streams.open(using, Terms(Wanted(), None), "anna", Limits(1, 1))
+    chunks = iter(one)
+    until(chunks, ": open")
+
+    id_ = write(event, "died")
+    text = until(chunks, "data:")
+
+    forget()
+    one.close()
+    assert [data["id"] for _, data in events_in(text)] == [id_]
+    assert len(faults) == 2
 
 
 @pytest.fixture
