@@ -16,6 +16,8 @@ from duly.errors import (
     DulyError,
     EventConflict,
     EventNotFound,
+    KeyConflict,
+    KeyNotFound,
     SagaConflict,
     SagaNotFound,
 )
@@ -25,7 +27,15 @@ STANDALONE = "duly.service.settings"
 STANDALONE_WEB = "duly.service.web_settings"
 WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
 
-_NOT_DONE = AddressTaken | EventNotFound | EventConflict | SagaNotFound | SagaConflict
+_NOT_DONE = (
+    AddressTaken
+    | EventNotFound
+    | EventConflict
+    | KeyNotFound
+    | KeyConflict
+    | SagaNotFound
+    | SagaConflict
+)
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 

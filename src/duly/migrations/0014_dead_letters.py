@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('duly', '0010_sagas'),
+        ('duly', '0011_api_keys'),
     ]
 
     operations = [
