@@ -26,6 +26,7 @@ from duly.service.web_server import WebOptions, WebServer, listen
 from duly.store.backends import notice_silence
 
 MOST_THREADS = 256
+KEYS = "duly keys"
 CHANGE_PASSWORD = "django-admin changepassword admin --settings duly.service.web_settings"  # noqa: S105
 
 
@@ -118,13 +119,16 @@ class _Teller:
 
     def started(self, engine: Engine | None, using: str) -> None:
         """Say where it serves, and what the engine is."""
-        parts = [name for name in ("api", "admin") if getattr(self._service, name)]
+        database = database_name(using)
         if self._is_json:
-            self._line("service.started", url=self._url, parts=parts, database=database_name(using))
+            parts = [name for name in ("api", "admin") if getattr(self._service, name)]
+            help_ = {"keys": KEYS, "password": CHANGE_PASSWORD} if _is_alone() else {}
+            self._line("service.started", url=self._url, parts=parts, database=database, **help_)
         else:
-            print(f"duly: serves {self._url}{self._service.home} on {database_name(using)}")
+            home = self._service.home if _is_alone() else "/"
+            print(f"duly: serves {self._url}{home} on {database}")
             if _is_alone():
-                print(f"duly: 'duly keys' manages API keys; '{CHANGE_PASSWORD}' the login")
+                print(f"duly: API keys: {KEYS}; the admin's password: {CHANGE_PASSWORD}")
             if engine is None:
                 print("duly: without an engine: 'duly run' fires what is scheduled here")
         if engine:
