@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,15 @@ class Serving:
         parts = urlsplit(self.url)
         assert parts.hostname
         return HTTPConnection(parts.hostname, parts.port, timeout=seconds)
+
+    def listens(self) -> bool:
+        """Say whether it takes connections."""
+        parts = urlsplit(self.url)
+        try:
+            with socket.create_connection((parts.hostname, parts.port or 0)):
+                return True
+        except ConnectionError:
+            return False
 
     def get(self, path: str, **headers: str) -> Answer:
         """GET one path; names of headers have _ for -."""

@@ -31,12 +31,13 @@ def test_health_says_that_the_process_answers(service: Serving) -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
 def test_probes_come_by_any_host_name_and_only_look(service: Serving, path: str) -> None:
-    assert service.get(path, Host="10.1.2.3:8005").status == 200
+    await_condition(lambda: service.get(path, Host="10.1.2.3:8005").status == 200)
     assert service.ask("POST", path).status == 405
     assert service.ask("HEAD", path).body == b""
 
 
 def test_it_is_ready_with_its_database_its_engine_and_nothing_late(service: Serving) -> None:
+    await_condition(lambda: service.get("/ready").status == 200)
     answer = service.get("/ready")
 
     assert answer.status == 200
@@ -53,7 +54,7 @@ def test_it_is_ready_again_when_its_database_is_back(
 ) -> None:
     variables = {"DULY_DATABASE_URL": crashable_postgres.url}
     with Serving(tmp_path, variables=variables) as serving:
-        assert serving.get("/ready").status == 200
+        await_condition(lambda: serving.get("/ready").status == 200)
 
         crashable_postgres.stop("immediate")
         await_condition(lambda: serving.get("/ready").status == 503)
@@ -79,7 +80,11 @@ def test_an_engine_that_does_not_fire_what_is_late_is_not_ready(tmp_path: Path) 
     staging = {"DULY_ENVIRONMENT": "staging", "DULY_READY_LATENESS_SECONDS": "0.5"}
 
     with Serving(tmp_path, variables=staging) as serving:
-        await_condition(lambda: serving.get("/ready").status == 503)
+
+        def is_late() -> bool:
+            return serving.get("/ready").data["checks"].get("lateness", {}).get("ok") is False
+
+        await_condition(is_late)
         checks = serving.get("/ready").data["checks"]
 
     assert checks["engine"] == {"ok": True}

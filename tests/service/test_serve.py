@@ -114,14 +114,7 @@ def test_nobody_is_let_in_once_it_stops(project: Path) -> None:
 
         serving.process.send_signal(signal.SIGTERM)
 
-        def is_closed() -> bool:
-            try:
-                serving.connect().connect()
-            except ConnectionError:
-                return True
-            return False
-
-        await_condition(is_closed)
+        await_condition(lambda: not serving.listens())
         assert serving.process.poll() is None
         asking.join()
 
@@ -134,6 +127,7 @@ def test_a_second_signal_ends_it_at_once(project: Path) -> None:
         serving.process.stdout.readline()
 
         serving.process.send_signal(signal.SIGINT)
+        await_condition(lambda: not serving.listens())
         code, said = serving.end(signal.SIGINT)
         asking.join()
 
@@ -149,6 +143,7 @@ def _ask_in_vain(serving: Serving) -> None:
 def test_in_a_project_its_own_pages_are_served_and_an_engine_runs(project: Path) -> None:
     with in_project(project) as serving:
         assert serving.get("/").text == "the clinic's own"
+        await_condition(lambda: serving.get("/ready").status == 200)
         assert serving.get("/ready").data["checks"]["engine"] == {"ok": True}
         assert {"service.admin_made", "service.key_made"}.isdisjoint(serving.said)
 

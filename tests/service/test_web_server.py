@@ -20,7 +20,7 @@ KEEP = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CLOSE = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CONNECTIONS = 20
 
-Start = Callable[[Application], tuple[WebServer, int]]
+Start = Callable[..., tuple[WebServer, int]]
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -34,9 +34,11 @@ def start() -> Iterator[Start]:
     """Start servers that take twenty connections and a megabyte; gives each with its port."""
     with ExitStack() as stack:
 
-        def started(application: Application) -> tuple[WebServer, int]:
+        def started(application: Application, proxy: str = "") -> tuple[WebServer, int]:
             listener = listen("127.0.0.1", 0)
-            service = ServiceOptions(connections=CONNECTIONS, max_body_bytes=2**20)
+            service = ServiceOptions(
+                connections=CONNECTIONS, max_body_bytes=2**20, trusted_proxy=proxy
+            )
             server = WebServer(
                 application, listener, WebOptions(threads=4, service=service), lambda: None
             )
@@ -233,6 +235,27 @@ def test_a_stream_of_events_ends_with_the_next_one_when_the_server_stops(start: 
     assert server.join() is True
 
 
+def test_a_stream_in_which_nothing_happens_does_not_hold_up_a_stop(start: Start) -> None:
+    began, over = threading.Event(), threading.Event()
+
+    def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        yield b": here\n\n"
+        began.set()
+        over.wait()
+
+    server, port = start(stream)
+    with ExitStack() as stack:
+        stack.callback(over.set)
+        listening = opened(stack, port, KEEP)
+        began.wait()
+
+        server.drain(20)
+
+        rest_of(listening)
+        assert server.join() is True
+
+
 def test_a_client_that_leaves_its_stream_is_noticed_at_once(start: Start) -> None:
     began, left = threading.Event(), threading.Event()
 
@@ -252,6 +275,31 @@ def test_a_client_that_leaves_its_stream_is_noticed_at_once(start: Start) -> Non
         began.wait()
 
     assert left.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"),
+    [
+        pytest.param("", b"127.0.0.1 http x", id="nobody-is-believed"),
+        pytest.param("127.0.0.1", b"192.0.2.7 https duly.example", id="the-proxy-is-believed"),
+        pytest.param("192.0.2.1", b"127.0.0.1 http x", id="another-is-not"),
+    ],
+)
+def test_only_a_proxy_that_is_trusted_says_who_asked(start: Start, proxy: str, told: bytes) -> None:
+    def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        names = ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST")
+        return [" ".join(environ[name] for name in names).encode()]
+
+    _, port = start(echo, proxy)
+
+    answer = said(
+        port,
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.7\r\n"
+        b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: duly.example\r\n\r\n",
+    )
+
+    assert told in answer
 
 
 def test_an_address_of_another_machine_is_said_to_be_none_of_ours() -> None:
