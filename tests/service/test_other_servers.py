@@ -52,7 +52,7 @@ def _python(folder: Path, code: str) -> str:
 
 
 def test_wsgi_and_asgi_have_the_same_project_once_there_are_tables(tmp_path: Path) -> None:
-    assert duly(tmp_path, "keys", "list").returncode == 0
+    assert duly(tmp_path, "upcoming").returncode == 0
 
     assert _python(tmp_path, ASK_WSGI).startswith("401 ")
     assert _python(tmp_path, ASK_ASGI).startswith("200")
