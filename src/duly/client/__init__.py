@@ -1,1 +1,1 @@
-"""The client of the REST interface."""
+"""The client of the service, for programs without Django: `Client`, and `AsyncClient`."""
