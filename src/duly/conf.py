@@ -11,7 +11,9 @@ from typing import Any
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.rate import Rate
 from duly.policy.service import Service, service_from
+from duly.policy.token_options import TokenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,14 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    bad_keys: str = "100/m"
+    """How many bad keys and tokens an address, or the prefix of a key, may bring: so many at
+    once, and then evenly; more are answered 429. Counted by each process. Empty: any number."""
+
+    jwt: TokenOptions | None = field(default=None, hash=False)
+    """Which bearer tokens are taken: a dict, see `duly.policy.token_options.TokenOptions`.
+    None: none are."""
+
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
@@ -77,6 +87,8 @@ class Config:
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
         object.__setattr__(self, "services", _services(self.services))
+        object.__setattr__(self, "jwt", _token_options(self.jwt))
+        _check_rate("bad_keys", self.bad_keys)
         counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
@@ -108,6 +120,21 @@ def _services(given: object) -> dict[str, Service]:
     return found
 
 
+def _token_options(given: object) -> TokenOptions | None:
+    try:
+        return None if given is None else TokenOptions.from_mapping(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['JWT']: {error}") from None
+
+
+def _check_rate(name: str, text: str) -> None:
+    try:
+        if text:
+            Rate.parse(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY[{name.upper()!r}]: {error}") from None
+
+
 def _check_type(name: str, value: object, expected: type) -> None:
     allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
@@ -120,7 +147,7 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt"}
 """The settings that are one value each."""
 
 

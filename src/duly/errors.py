@@ -107,3 +107,15 @@ class SagaNotFound(DulyError, LookupError):
 
 class SagaConflict(DulyError, ValueError):
     """The saga exists already, or is not in a state that allows the change."""
+
+
+class InvalidKey(DulyError, ValueError):
+    """A field of an API key (service, name, scopes, expiry) that breaks its rule."""
+
+
+class KeyNotFound(DulyError, LookupError):
+    """No API key has this id or prefix."""
+
+
+class KeyConflict(DulyError, ValueError):
+    """The API key is not in a state that allows the change."""

@@ -11,12 +11,20 @@ from importlib import import_module
 
 from duly.cli.arguments import build_parser
 from duly.cli.tables import visible
-from duly.errors import DulyError, EventConflict, EventNotFound, SagaConflict, SagaNotFound
+from duly.errors import (
+    DulyError,
+    EventConflict,
+    EventNotFound,
+    KeyConflict,
+    KeyNotFound,
+    SagaConflict,
+    SagaNotFound,
+)
 
 STANDALONE = "duly.service.settings"
 WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
 
-_NOT_DONE = EventNotFound | EventConflict | SagaNotFound | SagaConflict
+_NOT_DONE = EventNotFound | EventConflict | SagaNotFound | SagaConflict | KeyNotFound | KeyConflict
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 

@@ -1,9 +1,11 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
+from duly.models.api_key import ApiKey
 from duly.models.event import ScheduledEvent
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
+from duly.models.quota_use import QuotaUse
 from duly.models.saga import Saga, SagaStep
 from duly.models.seal import LedgerSeal
 from duly.models.service import Service
@@ -11,11 +13,13 @@ from duly.models.stamp import Stamp
 from duly.models.task_result import TaskResult
 
 __all__ = [
+    "ApiKey",
     "Gate",
     "GateEntry",
     "LedgerEntry",
     "LedgerSeal",
     "Occurrence",
+    "QuotaUse",
     "Saga",
     "SagaStep",
     "ScheduledEvent",

@@ -40,8 +40,14 @@ SAGA_MOVED: Final = "saga_moved"
 PRUNED: Final = "pruned"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
+KEY_ISSUED: Final = "key_issued"
+KEY_ROTATED: Final = "key_rotated"
+KEY_REVOKED: Final = "key_revoked"
 THE_LEDGER: Final = UUID(int=0)
 """The event id of these."""
+CALLED: Final = "called"
+THE_CALLS: Final = UUID(int=1)
+"""The event id of calls, which are many, and go when history is pruned."""
 # `Decision.fact` brings: succeeded, retried, snoozed, died.
 
 ENGINE: Final = "engine"
