@@ -9,7 +9,7 @@
 | events.planned | born | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count | waking occurrences were handed out again |
-| occurrences.started | count, refused | attempts began; the refused had moved on |
+| occurrences.started | count, refused, late_seconds | attempts began, so late; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
 | occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
 | occurrences.handed_over | count | their messages are with a broker |

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
 import sys
 import threading
@@ -13,6 +12,8 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
+from duly.cli.signals import Signals
+
 # How often it is asked whether a signal has come.
 LOOK_SECONDS = 0.25
 # One that ends again and again, as where the database is away, must not spin.
@@ -20,7 +21,6 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 
-Signals = queue.SimpleQueue[int]
 Say = Callable[[str], None]
 
 

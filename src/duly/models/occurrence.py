@@ -83,6 +83,10 @@ class Occurrence(models.Model):
                 name="duly_occurrence_wake_at",
                 condition=Q(wake_at__isnull=False),
             ),
+            # Few, and counted and listed by people and by metrics.
+            models.Index(
+                fields=["due_at"], name="duly_occurrence_dead", condition=Q(status="dead")
+            ),
         ]
 
     def __str__(self) -> str:
