@@ -42,6 +42,9 @@ class Config:
     payload_max_bytes: int = 65_536
     """Largest payload, in bytes of its JSON text in UTF-8."""
 
+    rest_body_max_bytes: int = 262_144
+    """Largest body of a request to the REST API, and of one event within a bulk."""
+
     concurrency: int = 16
     """Plain handlers that one engine runs at once, each in a thread."""
 
@@ -89,7 +92,8 @@ class Config:
         object.__setattr__(self, "services", _services(self.services))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
         _check_rate("bad_keys", self.bad_keys)
-        counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
+        counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
+        counts += ("concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):

@@ -83,9 +83,12 @@ class Occurrence(models.Model):
                 name="duly_occurrence_wake_at",
                 condition=Q(wake_at__isnull=False),
             ),
-            # Few, and counted and listed by people and by metrics.
+            # Few: what a person has to look at. The column of its condition changes when
+            # `wake_at` does, so that no update has one more index to write.
             models.Index(
-                fields=["due_at"], name="duly_occurrence_dead", condition=Q(status="dead")
+                fields=["service", "due_at", "id"],
+                name="duly_occurrence_dead",
+                condition=Q(status="dead"),
             ),
         ]
 

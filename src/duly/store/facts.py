@@ -13,6 +13,7 @@ from duly.policy.outcome import Decision
 # Of events.
 SCHEDULED: Final = "scheduled"
 RESCHEDULED: Final = "rescheduled"
+AMENDED: Final = "amended"
 REDERIVED: Final = "rederived"
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
