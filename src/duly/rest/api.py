@@ -9,7 +9,19 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 import duly
-from duly.rest import bulk, changes, events, firings, rules, time_zones
+from duly.rest import (
+    breakers,
+    bulk,
+    changes,
+    dead_letters,
+    events,
+    firings,
+    occurrences,
+    rules,
+    sagas,
+    templates,
+    time_zones,
+)
 from duly.rest.auth import authenticators
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
@@ -53,7 +65,9 @@ api.add_decorator(guarded, mode="view")
 # What has a name of its own stands before what takes any name in its place.
 for router in (bulk.router, time_zones.router, rules.router, events.router):
     api.add_router("", router)
-for router in (changes.router, firings.router):
+for router in (changes.router, firings.router, occurrences.router, dead_letters.router):
+    api.add_router("", router)
+for router in (sagas.router, breakers.router, templates.router):
     api.add_router("", router)
 
 
