@@ -162,23 +162,6 @@ def test_the_path_of_the_url_comes_before_each_path() -> None:
     assert server.asked[0].path == "/duly/api/events/upcoming"
 
 
-def test_lines_are_whole_wherever_the_chunks_end() -> None:
-    with scripted(Says(raw=b'{"a": 1}\n\n{"a": 2}\n{"a": 3}')) as server:
-        found = list(transport(server.url).lines(LOOK))
-
-    assert found == [b'{"a": 1}', b'{"a": 2}', b'{"a": 3}']
-
-
-def test_lines_that_nobody_reads_do_not_end_up_in_the_next_answer() -> None:
-    with scripted(Says(raw=b"{}\n" * 100_000), FINE) as server:
-        client = transport(server.url)
-        lines = client.lines(LOOK)
-        next(lines)
-        lines.close()  # type: ignore[attr-defined]
-
-        assert client.send(LOOK).json() == {"fine": True}
-
-
 def test_a_key_is_in_no_log_and_no_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with scripted(Says(401, {"title": "Unauthorized"})) as server:

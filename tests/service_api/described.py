@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,30 +71,27 @@ def example_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Any
     for name in ("example", "default", "const"):
         if name in schema:
             return schema[name]
-    if examples := schema.get("examples"):
-        return examples[0]
-    if choices := schema.get("enum"):
-        return choices[0]
+    for name in ("examples", "enum"):
+        if schema.get(name):
+            return schema[name][0]
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return example_of(schema[name][0], description)
-    match schema.get("type"):
-        case "object":
-            properties = schema.get("properties", {})
-            needed = schema.get("required", [])
-            return {name: example_of(properties.get(name, {}), description) for name in needed}
-        case "array":
-            return [example_of(schema.get("items", {}), description)] * schema.get("minItems", 1)
-        case "integer" | "number":
-            return schema.get("minimum", 1)
-        case "boolean":
-            return True
-        case "string":
-            return _text_of(schema)
-    return {}
+    build = _BUILDERS.get(str(schema.get("type")), _object_of)
+    return build(schema, description)
 
 
-def _text_of(schema: Mapping[str, Any]) -> str:
+def _object_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:
+    properties = schema.get("properties", {})
+    needed = schema.get("required", [])
+    return {name: example_of(properties.get(name, {}), description) for name in needed}
+
+
+def _array_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> list[Any]:
+    return [example_of(schema.get("items", {}), description)] * schema.get("minItems", 1)
+
+
+def _text_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> str:
     if schema.get("format") == "date-time":
         return "2099-03-30T09:00:00+00:00"
     if schema.get("format") == "uuid":
@@ -109,3 +106,12 @@ def _resolved(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Mapp
             found = found[part]
         schema = found
     return schema
+
+
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
+    "array": _array_of,
+    "string": _text_of,
+    "boolean": lambda schema, description: True,
+    "integer": lambda schema, description: schema.get("minimum", 1),
+    "number": lambda schema, description: schema.get("minimum", 1),
+}

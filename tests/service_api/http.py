@@ -28,7 +28,7 @@ class Reply:
         assert self.headers["content-type"].startswith("application/problem+json"), self
         found = self.json()
         assert found["status"] == self.status
-        assert found["title"] and found["detail"] and found["type"]
+        assert {"type", "title", "detail"} <= found.keys()
         return dict(found)
 
 

@@ -13,9 +13,9 @@ import django
 django.setup()
 
 from django.core.management import call_command  # noqa: E402
-from duly.access.keys import Issued, issue_key, revoke_key  # noqa: E402
 
 from duly import clock  # noqa: E402
+from duly.access.keys import Issued, issue_key, revoke_key  # noqa: E402
 from duly.conf import config  # noqa: E402
 from duly.models import ApiKey  # noqa: E402
 from duly.policy.scopes import Scope  # noqa: E402

@@ -19,7 +19,7 @@ from typing import Any
 
 import jwt
 
-from duly.client import AsyncClient, Client
+from duly.client import Client
 from duly.testing.processes import free_port, stop
 
 ROOT = Path(__file__).parents[2]
@@ -52,10 +52,6 @@ class Running:
     def client(self, key: str = "mine", **options: Any) -> Client:
         owner = self.keys[key]
         return Client(self.url, service=owner.service, api_key=owner.secret, **options)
-
-    def async_client(self, key: str = "mine", **options: Any) -> AsyncClient:
-        owner = self.keys[key]
-        return AsyncClient(self.url, service=owner.service, api_key=owner.secret, **options)
 
     def resident_bytes(self) -> int:
         """Say how much memory the process has."""

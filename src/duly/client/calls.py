@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -14,7 +15,6 @@ from duly.client.transport import JSON, Answer, Request
 
 _Gives = TypeVar("_Gives")
 EVENTS = "/api/events"
-IDEMPOTENCY_KEY = "Idempotency-Key"
 NEXT_CURSOR = "X-Next-Cursor"
 MOST_IN_A_PAGE = 1000
 
@@ -29,10 +29,7 @@ class Page(Generic[_Gives]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[_Gives]):
-    """One thing to ask for.
-
-    A change has an idempotency key, made with it: sent twice, it is done once.
-    """
+    """One thing to ask for."""
 
     method: str
     path: str
@@ -41,6 +38,8 @@ class Call(Generic[_Gives]):
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_repeatable: bool = True
+    """Whether to do it twice is to do it once."""
 
     def request(self) -> Request:
         """Give it as it is sent."""
@@ -52,6 +51,7 @@ class Call(Generic[_Gives]):
             query=self.query,
             body=body,
             headers=kind | dict(self.headers),
+            is_repeatable=self.is_repeatable,
         )
 
 
@@ -64,9 +64,9 @@ def encoded(data: Any) -> bytes:
     return text.encode("utf-8")
 
 
-def once(key: str | None = None) -> dict[str, str]:
-    """Give the header that lets a change be done once; without a key, a new one."""
-    return {IDEMPOTENCY_KEY: key or uuid4().hex}
+def new_key() -> str:
+    """Make an idempotency key."""
+    return uuid4().hex
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -93,16 +93,49 @@ def page_of(kind: type[_Gives]) -> Callable[[Answer], Page[_Gives]]:
     """Read a page of results: a list, or an object that has one."""
 
     def read(answer: Answer) -> Page[_Gives]:
-        data, cursor = answer.json(), answer.headers.get(NEXT_CURSOR)
+        data = answer.json()
         if isinstance(data, dict):
-            data, cursor = data.get("items"), data.get("next_cursor")
-        return Page(results(kind, data), cursor)
+            return Page(results(kind, data.get("items")), data.get("next_cursor"))
+        return Page(results(kind, data), answer.headers.get(NEXT_CURSOR))
 
     return read
 
 
-def following(call: Call[Page[_Gives]], page: Page[_Gives]) -> Call[Page[_Gives]] | None:
-    """Ask for the page after this one; None: there is none."""
-    if page.next_cursor is None:
+class Pages(Generic[_Gives]):
+    """The pages of a list, one after the other, up to so many rows in all."""
+
+    def __init__(self, first: Call[Page[_Gives]], limit: int | None) -> None:
+        self.call: Call[Page[_Gives]] | None = first
+        """What is to be asked for next; None: nothing."""
+        self._left = limit
+
+    def take(self, page: Page[_Gives]) -> tuple[_Gives, ...]:
+        """Give the rows of a page that are wanted, and see what is next."""
+        rows = page.rows if self._left is None else page.rows[: self._left]
+        if self._left is not None:
+            self._left -= len(rows)
+        is_over = page.next_cursor is None or self._left == 0
+        if is_over or self.call is None:
+            self.call = None
+        else:
+            query = {**self.call.query, "cursor": str(page.next_cursor)}
+            self.call = replace(self.call, query=query)
+        return rows
+
+
+def batches(items: Iterable[_Gives], size: int) -> Iterator[list[_Gives]]:
+    """Part what there is into lists of so many. Raises ValueError below 1."""
+    if size < 1:
+        raise ValueError(f"batch must be 1 or more, got {size}")
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
+
+
+def in_a_page(limit: int | None) -> str | None:
+    """Say how many are asked for at once, of so many in all. Raises ValueError below 1."""
+    if limit is None:
         return None
-    return replace(call, query={**call.query, "cursor": page.next_cursor})
+    if limit < 1:
+        raise ValueError(f"limit must be 1 or more, got {limit}")
+    return str(min(limit, MOST_IN_A_PAGE))

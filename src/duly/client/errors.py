@@ -41,12 +41,14 @@ class ClientError(DulyError):
     def __init__(self, message: str, problem: Problem | None = None) -> None:
         super().__init__(message)
         self.problem = problem
+        self.attempts = 1
+        """How often it was tried."""
 
 
 class ServiceUnreachable(ClientError, ConnectionError):
     """No answer came, however often it was tried; what was asked for may have been done.
 
-    To ask again with the same idempotency key is safe.
+    To schedule it again with the same key is safe.
     """
 
 

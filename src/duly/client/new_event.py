@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from duly.client.calls import given
-from duly.client.times import Rule, rule_form, seconds
+from duly.client.calls import given, new_key
+from duly.client.times import Rule, seconds, timing
 
+Entity = tuple[str, object] | str | int | UUID
+"""(type, id), or an id alone, whatever its type."""
 OnConflict = Literal["match", "replace", "keep", "raise"]
 
 
@@ -18,7 +20,7 @@ class EventOptions(TypedDict, total=False):
     """The fields of `NewEvent` that may be left out."""
 
     timezone: str
-    entity: tuple[str, object] | str | int | UUID | None
+    entity: Entity | None
     payload: Any
     key: str | None
     on_conflict: OnConflict | None
@@ -28,7 +30,7 @@ class EventOptions(TypedDict, total=False):
     max_retries: int | None
     retry_delay: timedelta | float | None
     timeout: timedelta | float | None
-    policies: Mapping[str, Any]
+    policies: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class NewEvent:
     type: str
     when: datetime | Rule | Mapping[str, Any]
     timezone: str = ""
-    entity: tuple[str, object] | str | int | UUID | None = None
+    entity: Entity | None = None
     payload: Any = None
     key: str | None = None
     on_conflict: OnConflict | None = None
@@ -72,31 +74,18 @@ class NewEvent:
     policies: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.when, datetime):
-            if self.when.utcoffset() is None and not self.timezone:
-                raise ValueError(
-                    f"when is the civil time {self.when.isoformat()}: say where it is read, "
-                    "timezone='Europe/Berlin', or give an aware datetime"
-                )
-            return
-        rule_form(self.when)
+        timing(self.when, self._zones())
 
     def to_json(self) -> dict[str, Any]:
         """Give the body of the request."""
-        kind, id_ = self._entity()
-        context = given(
-            execution_timezone=self.timezone or None,
-            user_timezone=self.user_timezone or None,
-            resource_timezone=self.resource_timezone or None,
-        )
+        kind, id_ = entity_of(self.entity)
         return {
             "type": self.type,
-            **self._when(),
+            **timing(self.when, self._zones()),
             **given(
                 service_id=self.service or None,
                 entity_id=id_,
                 entity_type=kind,
-                timezone_context=context or None,
                 payload=self.payload,
                 id=self.key,
                 on_conflict=self.on_conflict,
@@ -107,16 +96,23 @@ class NewEvent:
             **(self.policies or {}),
         }
 
-    def _when(self) -> dict[str, Any]:
-        if isinstance(self.when, datetime):
-            return {"scheduled_time": self.when.isoformat()}
-        return {"schedule": rule_form(self.when)}
+    def with_key(self) -> NewEvent:
+        """Give it with a key: its own, or a new one."""
+        return self if self.key is not None else replace(self, key=new_key())
 
-    def _entity(self) -> tuple[str | None, str | None]:
-        match self.entity:
-            case None:
-                return None, None
-            case (kind, id_):
-                return str(kind), str(id_)
-            case id_:
-                return None, str(id_)
+    def _zones(self) -> dict[str, str]:
+        return given(
+            execution_timezone=self.timezone or None,
+            user_timezone=self.user_timezone or None,
+            resource_timezone=self.resource_timezone or None,
+        )
+
+
+def entity_of(entity: Entity | None) -> tuple[str | None, str | None]:
+    """Give an entity's type, if one is named, and its id."""
+    match entity:
+        case None:
+            return None, None
+        case (kind, id_):
+            return str(kind), str(id_)
+    return None, str(entity)

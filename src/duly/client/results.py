@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from duly.client.errors import ClientError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimezoneContext:
@@ -31,13 +33,24 @@ class Scheduled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """One of many events that is not stored, and why."""
+class Stored:
+    """One of many events, which is stored."""
 
     index: int
     """Its place among those given, from 0."""
-    error: Exception
-    """A `ClientError`, as scheduling it alone would have raised."""
+    event_id: UUID
+    is_new: bool
+    """False: the same event, by the same key, was there before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """One of many events, which is not stored."""
+
+    index: int
+    """Its place among those given, from 0."""
+    error: ClientError
+    """What scheduling it alone would have raised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,3 +246,67 @@ class Replayed:
     occurrence_ids: tuple[UUID, ...] = ()
     more: bool
     """Whether there may be more of them than were asked for at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """One firing of a rule, to come."""
+
+    at: datetime
+    local: datetime
+    """The same instant, as read in the rule's zone (aware)."""
+    wall_time: datetime
+    """The civil time that the rule asked for (naive)."""
+    zone: str
+    resolution: str
+    """"plain"; or "gap" or "overlap": the civil time did not exist, or happened twice."""
+    policy: str = ""
+    clock_change: str = ""
+    """What the clocks did since the firing before it; empty mostly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """The next firings of a rule."""
+
+    rule: Mapping[str, Any]
+    """In JSON, with where it is anchored."""
+    description: str
+    """In words."""
+    firings: tuple[Firing, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SagaStep:
+    """A step or a wait of a saga, a step's compensation, or the timer of either."""
+
+    position: int
+    name: str
+    direction: str
+    """"forward", "compensation" or "timer"."""
+    status: str
+    event_id: UUID | None = None
+    occurrence_id: UUID | None = None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    result: Any = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saga:
+    """One run of a saga."""
+
+    saga_id: UUID
+    name: str
+    service_id: str
+    key: str = ""
+    entity_type: str = ""
+    entity_id: str = ""
+    status: str
+    reason: str = ""
+    created_at: datetime
+    updated_at: datetime
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """Of a saga that was asked for alone; lists leave it and the steps out."""
+    steps: tuple[SagaStep, ...] = ()

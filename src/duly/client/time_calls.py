@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from duly.client.calls import EVENTS, Call, given, one_of
-from duly.client.results import Conversion, Validation
+from duly.client.results import Conversion, Preview, Validation
+from duly.client.times import Rule, timing, written_optional
 
 
 def convert(
@@ -36,4 +38,17 @@ def validate(resource_timezone: str, user_timezone: str) -> Call[Validation]:
         path=f"{EVENTS}/timezone/validate",
         body={"resource_timezone": resource_timezone, "user_timezone": user_timezone},
         read=one_of(Validation),
+    )
+
+
+def preview(
+    when: datetime | Rule | Mapping[str, Any], timezone: str, n: int, after: datetime | None
+) -> Call[Preview]:
+    """Ask for the next firings of a rule."""
+    context = {"execution_timezone": timezone} if timezone else {}
+    return Call(
+        method="POST",
+        path="/api/rules/preview",
+        body=timing(when, context) | {"n": n} | given(after=written_optional(after, name="after")),
+        read=one_of(Preview),
     )

@@ -59,3 +59,21 @@ def rule_form(rule: Rule | Mapping[str, Any]) -> dict[str, Any]:
         "when must be a datetime, a rule such as duly.Cron, or the JSON form of one; "
         f"got {rule!r:.80}"
     )
+
+
+def timing(when: datetime | Rule | Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
+    """Give the fields of a request that say when.
+
+    context: the zones; civil times are read in its execution_timezone.
+
+    Raises ValueError for a civil time without one, and for what says no time.
+    """
+    zones = {"timezone_context": dict(context)} if context else {}
+    if not isinstance(when, datetime):
+        return {"schedule": rule_form(when), **zones}
+    if when.utcoffset() is None and not context.get("execution_timezone"):
+        raise ValueError(
+            f"when is the civil time {when.isoformat()}: say where it is read, "
+            "timezone='Europe/Berlin', or give an aware datetime"
+        )
+    return {"scheduled_time": when.isoformat(), **zones}

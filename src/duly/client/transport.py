@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from duly import __version__
@@ -17,9 +17,7 @@ from duly.client.credentials import Credentials
 from duly.client.errors import (
     ClientError,
     Problem,
-    QuotaExceeded,
     ServiceUnreachable,
-    Unavailable,
     UnexpectedAnswer,
     error_of,
 )
@@ -35,8 +33,6 @@ _REFUSED = 400
 _REDIRECTS = range(300, 400)
 # Of an answer that is no problem body, as much as says what it may have been.
 _SHOWN = 200
-_CHUNK = 65_536
-_Gives = TypeVar("_Gives")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +45,9 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_repeatable: bool = True
+    """Whether to do it twice is to do it once; else it is tried again only where it is certain
+    that nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,11 @@ class Transport:
             raise ImportError("duly.client needs urllib3: pip install 'duly[client]'") from None
         security = {"ca_certs": options.ca_file} if options.ca_file else {}
         self._broken = urllib3.exceptions.HTTPError
+        # Also while connecting through TLS: the request goes out after that.
+        self._unsent = (
+            urllib3.exceptions.NewConnectionError,
+            urllib3.exceptions.ConnectTimeoutError,
+        )
         self._pool: HTTPConnectionPool = urllib3.connection_from_url(
             self.url,
             maxsize=options.pool,
@@ -123,51 +127,27 @@ class Transport:
 
         Raises ClientError: what the service refused, or what came of the last attempt.
         """
-        return self._tried(request, self._whole)
-
-    def lines(self, request: Request) -> Iterator[bytes]:
-        """Give the lines of an answer as they come; close the iterator to leave the rest.
-
-        It is tried again until an answer begins; what breaks off after that is an error.
-        Raises what `send` raises.
-        """
-        response = self._tried(request, self._begun)
-        try:
-            for line in _split(response.stream(_CHUNK)):
-                if line.strip():
-                    yield line
-        except self._broken as error:
-            raise self._unreachable(request, error) from error
-        finally:
-            # Bytes that nobody read would be taken for the next answer.
-            response.close()
-
-    def _tried(self, request: Request, attempt: Callable[[Request], _Gives]) -> _Gives:
         made = 1
         while True:
             try:
-                return attempt(request)
+                return self._attempted(request)
             except self._broken as broken:
                 error: ClientError = self._unreachable(request, broken)
                 error.__cause__ = broken
-                asked = None
-            except (QuotaExceeded, Unavailable) as refused:
-                if refused.problem is None or refused.problem.status not in RETRIED:
-                    raise
-                error, asked = refused, refused.after
-            seconds = asked.total_seconds() if asked is not None else None
-            wait = self._options.patience.wait(made, seconds, self._dice())
-            if wait is None:
+                again = request.is_repeatable or isinstance(broken, self._unsent)
+            except ClientError as refused:
+                error = refused
+                again = _is_worth_another(request, refused)
+            error.attempts = made
+            after = getattr(error, "after", None)
+            asked = None if after is None else after / timedelta(seconds=1)
+            wait = self._options.patience.wait(made, asked, self._dice())
+            if wait is None or not again:
                 raise error
             self._sleep(wait)
             made += 1
 
-    def _whole(self, request: Request) -> Answer:
-        response = self._begun(request)
-        return Answer(response.status, response.headers, response.read())
-
-    def _begun(self, request: Request) -> BaseHTTPResponse:
-        """Make one attempt; gives an answer of which nothing is read yet."""
+    def _attempted(self, request: Request) -> Answer:
         path = self._prefix + request.path
         query = urlencode({name: value for name, value in request.query.items() if value != ""})
         headers = {
@@ -184,22 +164,27 @@ class Transport:
             # Neither may be followed with a key in hand; attempts are counted here alone.
             retries=False,
             redirect=False,
-            preload_content=False,
         )
         if response.status >= _REFUSED:
             raise _refusal(response)
         if response.status in _REDIRECTS:
             target = response.headers.get("Location", "")
-            response.close()
             raise UnexpectedAnswer(
                 f"{self.url} redirects to {target!r:.200}; redirects are not followed, since a "
                 "key would go with them: give the client the final URL"
             )
-        return response
+        return Answer(response.status, response.headers, response.data)
 
     def _unreachable(self, request: Request, error: Exception) -> ServiceUnreachable:
         what = str(error) or type(error).__name__
         return ServiceUnreachable(f"{request.method} {self.url}{request.path}: {what:.300}")
+
+
+def _is_worth_another(request: Request, error: ClientError) -> bool:
+    """Say whether another attempt may succeed, and does no harm."""
+    status = error.problem.status if error.problem else 0
+    # Whether something was done before a 5xx, nobody knows; before a 429, nothing was.
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status in RETRIED and request.is_repeatable)
 
 
 def parsed(text: bytes) -> Any:
@@ -212,30 +197,29 @@ def parsed(text: bytes) -> Any:
 
 
 def _refusal(response: BaseHTTPResponse) -> ClientError:
-    text = response.read()
     seconds = asked_for(response.headers.get("Retry-After"), datetime.now(UTC))
     after = timedelta(seconds=seconds) if seconds is not None else None
-    return error_of(_problem(response.status, text), after)
-
-
-def _problem(status: int, text: bytes) -> Problem:
     try:
-        body = json.loads(text)
+        body = json.loads(response.data)
     except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        # A proxy's page, most often.
-        shown = " ".join(text.decode("utf-8", "replace").split())
-        return Problem(status, _title(status), shown[:_SHOWN])
-    return Problem(
-        status,
-        str(body.get("title") or _title(status)),
-        str(body.get("detail") or ""),
-        str(body.get("field") or ""),
-        body.get("value"),
-        str(body.get("rule") or ""),
-        body,
-    )
+        body = response.data.decode("utf-8", "replace")
+    return error_of(problem_of(response.status, body), after)
+
+
+def problem_of(status: int, body: object) -> Problem:
+    """Read a problem body, or what stands in its place."""
+    if isinstance(body, Mapping):
+        return Problem(
+            status,
+            str(body.get("title") or _title(status)),
+            str(body.get("detail") or ""),
+            str(body.get("field") or ""),
+            body.get("value"),
+            str(body.get("rule") or ""),
+            body,
+        )
+    # A proxy's page, most often.
+    return Problem(status, _title(status), " ".join(str(body).split())[:_SHOWN])
 
 
 def _title(status: int) -> str:
@@ -243,15 +227,6 @@ def _title(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "unknown status"
-
-
-def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Part chunks into lines, whose ends may lie anywhere in them."""
-    left = b""
-    for chunk in chunks:
-        *whole, left = (left + chunk).split(b"\n")
-        yield from whole
-    yield left
 
 
 def _checked(url: str) -> str:
