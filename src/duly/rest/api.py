@@ -22,12 +22,12 @@ from duly.rest import (
     templates,
     time_zones,
 )
-from duly.rest.auth import authenticators
+from duly.rest.auth import add_security, authenticators
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
 from duly.rest.json_body import StrictParser
 from duly.rest.outermost import outermost
-from duly.rest.problems import add_handlers
+from duly.rest.problems import add_handlers, not_found
 
 DESCRIPTION = """\
 Schedule events in civil time, and let them fire exactly when their zone's clocks say so.
@@ -43,7 +43,9 @@ class DulyAPI(NinjaAPI):
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """Give the description, with every problem that may be answered."""
-        return complete(super().get_openapi_schema(**options))
+        description = complete(super().get_openapi_schema(**options))
+        add_security(description)
+        return description
 
     def _get_urls(self) -> list[Any]:
         found = super()._get_urls()
@@ -73,6 +75,4 @@ for router in (sagas.router, breakers.router, templates.router):
 
 def nothing_here(request: HttpRequest, **rest: str) -> HttpResponse:
     """Say that there is no such address, as everything here is said."""
-    from duly.rest.problems import not_found
-
     return not_found(f"{request.path!r:.200} is no address of this API; see its docs").response()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -12,7 +13,10 @@ from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from ninja import Router
 
+from duly import clock
+from duly.access import quotas
 from duly.access.caller import Caller
+from duly.access.refusals import TooManyRequests
 from duly.conf import config
 from duly.intake import NewEvent
 from duly.operations import Taken, schedule_each
@@ -23,7 +27,15 @@ from duly.rest.guard import streamed
 from duly.rest.json_body import check_encoding, read_json
 from duly.rest.lines import first_byte, lines_of, rest_of
 from duly.rest.new_events import Reader
-from duly.rest.problems import Problem, malformed, of_error, too_large, unavailable
+from duly.rest.problems import (
+    Problem,
+    malformed,
+    naming,
+    of_error,
+    problem_of,
+    too_large,
+    unavailable,
+)
 from duly.scheduling import OnConflict
 
 router = Router(tags=["events"])
@@ -137,6 +149,8 @@ class _Bulk:
         if problem is None:
             try:
                 new, on_conflict = self._reader.read(item.value)
+                with naming("payload", new.payload):
+                    quotas.check_payload(new.service, new.payload)
             except Problem as found:
                 problem = found
             else:
@@ -183,15 +197,31 @@ class _Bulk:
         if not self._new:
             return ()
         try:
+            self._admit()
+        except TooManyRequests as error:
+            # What comes later may fit again, so the rest is tried.
+            return [problem_of(error)] * len(self._new)
+        except (OperationalError, InterfaceError) as error:
+            return self._gone(error)
+        try:
             found = schedule_each(self._new, on_conflict=self._on_conflict, actor=self._actor)
-        except (OperationalError, InterfaceError):
-            if not self._stored_some:
-                raise
-            self._is_over = unavailable("the database went away; send this item again")
-            connections[config().database].close_if_unusable_or_obsolete()
-            return [self._is_over] * len(self._new)
+        except (OperationalError, InterfaceError) as error:
+            return self._gone(error)
         self._stored_some = True
         return found
+
+    def _admit(self) -> None:
+        now = clock.now(config().database)
+        for service, count in Counter(new.service for new in self._new).items():
+            quotas.admit_events(service, count, now)
+
+    def _gone(self, error: Exception) -> list[Problem]:
+        """Say that the database is away: of the rest, where some has been stored."""
+        if not self._stored_some:
+            raise error
+        self._is_over = unavailable("the database went away; send this item again")
+        connections[config().database].close_if_unusable_or_obsolete()
+        return [self._is_over] * len(self._new)
 
 
 def _answer(index: int, one: Taken | Problem, value: Any) -> str:

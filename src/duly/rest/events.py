@@ -17,6 +17,7 @@ from duly.errors import EventNotFound
 from duly.policy.scopes import Scope
 from duly.policy.states import EventStatus
 from duly.rest import pages, shown
+from duly.rest.admission import admit
 from duly.rest.auth import require
 from duly.rest.described import IDEMPOTENCY_KEY, IF_MATCH, body_as
 from duly.rest.etags import check_if_match
@@ -62,6 +63,7 @@ def schedule_event(request: HttpRequest) -> HttpResponse:
     caller = require(request, Scope.SCHEDULE)
     data = body_of(request)
     new, on_conflict = Reader(caller).read(data, request.headers.get("Idempotency-Key"))
+    admit(request, new)
     with reading(data):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
     event = stored[0]
