@@ -27,7 +27,7 @@ def choose_tzdata() -> None:
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    """duly.E001, E002, E003: the settings dict, the time zone data, USE_TZ."""
+    """duly.E001 to E005: the settings dict, time zone data, USE_TZ, the database, tokens."""
     try:
         current = config()
     except DulyError as error:
@@ -53,6 +53,14 @@ def check_settings(
                 id="duly.E004",
             )
         )
+    if current.jwt is not None:
+        # Imported here: most projects have no need of what fetches keys.
+        from duly.access.tokens import check_keys
+
+        try:
+            check_keys(current.jwt)
+        except DulyError as error:
+            found.append(Error(f"DULY['JWT']: {error}", id="duly.E005"))
     return found
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 
 from duly import clock
 from duly.access import quotas
+from duly.access.calls import call_log
 from duly.access.throttle import throttle
 from duly.testing.manual_clock import ManualClock
 from tests.builders import NOW
@@ -28,6 +29,7 @@ def manual() -> Iterator[ManualClock]:
 @pytest.fixture(autouse=True)
 def afresh() -> Iterator[None]:
     yield
+    call_log.forget()
     throttle.forget()
     quotas._taker.forget()
 

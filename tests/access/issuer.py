@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.builders import NOW
 
 ISSUER, AUDIENCE = "https://id.example.com/", "duly"
-SECRET = "a-secret-of-thirty-two-bytes-or-more"  # noqa: S105 - of no service
+SECRET = "a-secret-of-thirty-two-bytes-or-more"
 
 
 class Key:

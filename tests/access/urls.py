@@ -11,8 +11,10 @@ from ninja import NinjaAPI
 from duly.access.refusals import Forbidden, TooManyRequests, Unauthorized
 from duly.policy.scopes import Scope
 from duly.rest import auth
+from duly.rest.calls import recorded
 
 api = NinjaAPI(auth=auth.authenticators, urls_namespace="tests_access", docs_url=None)
+api.add_decorator(recorded, mode="view")
 
 
 @api.get("/who")
@@ -24,6 +26,23 @@ def who(request: HttpRequest) -> dict[str, Any]:
 @api.post("/change")
 def change(request: HttpRequest) -> dict[str, Any]:
     return {"actor": auth.require(request, Scope.SCHEDULE).actor}
+
+
+@api.post("/events")
+def events(request: HttpRequest, count: int = 1) -> dict[str, Any]:
+    caller = auth.require(request, Scope.SCHEDULE)
+    auth.admit_events(request, caller.service, count)
+    return {}
+
+
+@api.get("/breaks")
+def breaks(request: HttpRequest) -> None:
+    raise RuntimeError("broken")
+
+
+@api.get("/later")
+async def later(request: HttpRequest) -> dict[str, Any]:
+    return {"actor": request.auth.actor}  # type: ignore[attr-defined]
 
 
 @api.exception_handler(Unauthorized)

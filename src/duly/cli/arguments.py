@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from duly import __version__
+from duly.cli.key_arguments import KEYS, add_keys
 from duly.cli.parser import EXIT_CODES, Parser
 
 RULES = """\
@@ -74,7 +75,7 @@ def add_verbs(parser: ArgumentParser) -> None:
             name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
         )
         add_arguments(verb)
-        if add_arguments not in (_tzdata, _ledger, _saga):  # Their own verbs have them.
+        if add_arguments not in (_tzdata, _ledger, _saga, _keys):  # Their own verbs have them.
             _add_common(verb)
 
 
@@ -241,7 +242,10 @@ def _ledger(verb: ArgumentParser) -> None:
     _add_count(show, 100)
     verify = what.add_parser("verify", help="compare the ledger with the tables and its seals")
     seal = what.add_parser("seal", help="seal what is not sealed yet; engines do it every minute")
-    for one in (show, verify, seal):
+    calls = what.add_parser("calls", help="say who called what over REST, and how it ended")
+    calls.add_argument("--actor", metavar="ACTOR", help="such as key:billing/3f9a1c2b04, unknown")
+    _add_count(calls, 50)
+    for one in (show, verify, seal, calls):
         _add_common(one)
 
 
@@ -265,6 +269,10 @@ def _saga(verb: ArgumentParser) -> None:
         _add_dry_run(one)
     for one in (show, list_, signal, cancel):
         _add_common(one)
+
+
+def _keys(verb: ArgumentParser) -> None:
+    add_keys(verb, _add_common)
 
 
 def _release(verb: ArgumentParser) -> None:
@@ -382,8 +390,9 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
-    "ledger": ("show the life of an event, or verify all of it", "", _ledger),
+    "ledger": ("show the life of an event, or who called; verify all of it", "", _ledger),
     "saga": ("show, list, signal and cancel sagas", "", _saga),
+    "keys": ("create, list, show, rotate and revoke API keys", KEYS, _keys),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),

@@ -19,12 +19,15 @@ from duly.access.caller import Caller
 from duly.access.refusals import Forbidden, Throttled, Unauthorized
 from duly.access.throttle import network_of, throttle
 from duly.conf import config
+from duly.policy.quota import Remaining
 from duly.policy.rate import Rate
 from duly.policy.scopes import Scope
 from duly.telemetry import emit
 
 SERVICE_HEADER, KEY_HEADER = "X-Service-Name", "X-API-Key"
 _BEARER = "bearer"
+_CALLER, _REMAINING = "duly_caller", "duly_remaining"
+_NOTHING_ASKED = Remaining()
 
 
 class ApiKey(AuthBase):
@@ -74,6 +77,28 @@ def require(request: HttpRequest, scope: Scope) -> Caller:
     return caller
 
 
+def caller_of(request: HttpRequest) -> Caller | None:
+    """Give who calls, as soon as that is known; None: nobody who may."""
+    return getattr(request, _CALLER, None)
+
+
+def remaining_of(request: HttpRequest) -> Remaining:
+    """Give what is left of the quotas that this request has asked for."""
+    found: Remaining = getattr(request, _REMAINING, _NOTHING_ASKED)
+    return found
+
+
+def admit_events(request: HttpRequest, service: str, count: int) -> Remaining:
+    """Take so many events from the quotas of their service, before they are scheduled.
+
+    The answer's headers say what is left. Raises QuotaExceeded, and nothing is taken.
+    """
+    left = quotas.admit_events(service, count, clock.now(config().database))
+    both = remaining_of(request) + left
+    setattr(request, _REMAINING, both)
+    return both
+
+
 def add_security(description: dict[str, Any]) -> None:
     """Say in an OpenAPI description that a key needs the name of its service beside it.
 
@@ -118,8 +143,9 @@ def _admitted(
         if rate:
             _count(address, prefix, rate, now)
         raise
-    request.duly_caller = caller  # type: ignore[attr-defined]
-    request.duly_remaining = quotas.admit_request(caller, clock.now(config().database))  # type: ignore[attr-defined]
+    setattr(request, _CALLER, caller)
+    left = quotas.admit_request(caller, clock.now(config().database))
+    setattr(request, _REMAINING, left)
     return caller
 
 
