@@ -32,8 +32,9 @@
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
-| caller.refused | address, prefix, reason | a key or token was not good; this is why |
-| calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
+| stream.faulted | error, wait_seconds | the streams could not read the ledger; that is tried again |
+| caller.refused | address, prefix, reason | a key or token was not good; the caller is not told why |
+| calls.faulted | error, wait_seconds | calls could not be told to the ledger; that is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
 """
 
@@ -57,6 +58,7 @@ _WARNINGS = frozenset(
         "breaker.moved",
         "calls.faulted",
         "listener.faulted",
+        "stream.faulted",
         "month.kept",
         "occurrences.parked",
         "service.refused",

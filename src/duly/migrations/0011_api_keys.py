@@ -4,47 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("duly", "0010_sagas"),
+        ('duly', '0010_sagas'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="QuotaUse",
+            name='QuotaUse',
             fields=[
-                ("name", models.CharField(max_length=120, primary_key=True, serialize=False)),
-                ("full_at_us", models.BigIntegerField(default=0)),
-                ("pending", models.BigIntegerField(default=0)),
-                ("recount_at_us", models.BigIntegerField(default=0)),
+                ('name', models.CharField(max_length=120, primary_key=True, serialize=False)),
+                ('full_at_us', models.BigIntegerField(default=0)),
+                ('pending', models.BigIntegerField(default=0)),
+                ('recount_at_us', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name="ApiKey",
+            name='ApiKey',
             fields=[
-                ("id", models.UUIDField(primary_key=True, serialize=False)),
-                ("service", models.CharField(max_length=100)),
-                ("name", models.CharField(max_length=100)),
-                ("prefix", models.CharField(max_length=16, unique=True)),
-                ("digest", models.CharField(max_length=64)),
-                ("scopes", models.JSONField(default=list)),
-                ("created_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField(blank=True, null=True)),
-                ("revoked_at", models.DateTimeField(blank=True, null=True)),
-                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                ('id', models.UUIDField(primary_key=True, serialize=False)),
+                ('service', models.CharField(max_length=100)),
+                ('name', models.CharField(max_length=100)),
+                ('prefix', models.CharField(max_length=16, unique=True)),
+                ('digest', models.CharField(max_length=64)),
+                ('scopes', models.JSONField(default=list)),
+                ('created_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('last_used_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                "verbose_name": "API key",
-                "verbose_name_plural": "API keys",
-                "indexes": [models.Index(fields=["service", "id"], name="duly_api_key_service")],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("digest", ""), _negated=True),
-                            models.Q(("prefix", ""), _negated=True),
-                        ),
-                        name="duly_api_key_digest_given",
-                    )
-                ],
+                'verbose_name': 'API key',
+                'verbose_name_plural': 'API keys',
+                'indexes': [models.Index(fields=['service', 'id'], name='duly_api_key_service')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('digest', ''), _negated=True), models.Q(('prefix', ''), _negated=True)), name='duly_api_key_digest_given')],
             },
         ),
     ]

@@ -12,6 +12,7 @@ import duly
 from duly.rest import (
     breakers,
     bulk,
+    calendars,
     changes,
     dead_letters,
     events,
@@ -19,6 +20,7 @@ from duly.rest import (
     occurrences,
     rules,
     sagas,
+    stream,
     templates,
     time_zones,
 )
@@ -67,9 +69,11 @@ api.add_decorator(guarded, mode="view")
 # What has a name of its own stands before what takes any name in its place.
 for router in (bulk.router, time_zones.router, rules.router, events.router):
     api.add_router("", router)
-for router in (changes.router, firings.router, occurrences.router, dead_letters.router):
+for router in (changes.router, firings.router):
     api.add_router("", router)
-for router in (sagas.router, breakers.router, templates.router):
+for router in (occurrences.router, dead_letters.router, sagas.router, breakers.router):
+    api.add_router("", router)
+for router in (templates.router, calendars.router, stream.router):
     api.add_router("", router)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
 
 # From the first byte, or from when the connection was opened.
 HEADERS_SECONDS = 15.0
@@ -19,15 +20,32 @@ WHOLE_SECONDS = 120.0
 # Neither read nor written, as between two requests.
 SILENT_SECONDS = 60.0
 # Above this share of the connections room is made, down to the lower one.
-CROWDED, ROOMY = 0.9, 0.7
+CROWDED, ROOMY = 0.9, 0.5
 # Nobody who sends at once is sent away.
 YOUNG_SECONDS = 1.0
 # How long a server that stops waits for requests of which only a part has come.
 PARTS_SECONDS = 2.0
+# And for streams, which have no end of their own, to come to the end of an event.
+STREAM_SECONDS = 1.0
+CHANNEL = "duly.channel"
+
+
+class Task(WSGITask):
+    """One request, whose application is told which connection it is on."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """Give WSGI's environment, with the connection as "duly.channel"."""
+        found: dict[str, Any] = super().get_environment()
+        found[CHANNEL] = self.channel
+        return found
 
 
 class Channel(HTTPChannel):
     """One connection, which knows how long the present request has been arriving."""
+
+    task_class = Task
+    is_stream = False
+    """Whether its answer is a stream of server-sent events."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,7 +119,10 @@ class Server(TcpWSGIServer):
 
     def let_go(self) -> None:
         """Close the connections that wait for nothing."""
-        waits_for_parts = time.time() - self.draining_since < PARTS_SECONDS
+        waited = time.time() - self.draining_since
         for channel in list(self.active_channels.values()):
-            if not channel.is_owed() and not (waits_for_parts and channel.request):
+            has_part = waited < PARTS_SECONDS and channel.request
+            # Its client comes back by itself, and finds another process.
+            is_endless = channel.is_stream and waited > STREAM_SECONDS
+            if is_endless or not (channel.is_owed() or has_part):
                 channel.handle_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -21,11 +22,12 @@ from duly.engine.options import EngineOptions
 from duly.errors import AddressTaken, ConfigurationError
 from duly.service import first_start, process, systemd
 from duly.service.first_start import Key, Login
-from duly.service.options import ADMIN, ServiceOptions
+from duly.service.options import ADMIN, LOCAL_HOSTS, ServiceOptions
 from duly.service.web_server import WebOptions, WebServer, listen
 from duly.store.backends import notice_silence
 
 MOST_THREADS = 256
+KEYS = "duly keys"
 CHANGE_PASSWORD = "django-admin changepassword admin --settings duly.service.web_settings"  # noqa: S105
 
 
@@ -97,6 +99,8 @@ class _Teller:
         self._url = f"http://{host}:{address[1]}"
         self._service = service
         self._is_json = options.json
+        is_local = ipaddress.ip_address(address[0]).is_loopback
+        self._needs_names = _is_alone() and not is_local and service.hosts == list(LOCAL_HOSTS)
 
     def first(self, login: Login | None, key: Key | None) -> None:
         """Show what the first start has made; nobody can show it again."""
@@ -118,13 +122,18 @@ class _Teller:
 
     def started(self, engine: Engine | None, using: str) -> None:
         """Say where it serves, and what the engine is."""
-        parts = [name for name in ("api", "admin") if getattr(self._service, name)]
+        database = database_name(using)
         if self._is_json:
-            self._line("service.started", url=self._url, parts=parts, database=database_name(using))
+            parts = [name for name in ("api", "admin") if getattr(self._service, name)]
+            help_ = {"keys": KEYS, "password": CHANGE_PASSWORD} if _is_alone() else {}
+            self._line("service.started", url=self._url, parts=parts, database=database, **help_)
         else:
-            print(f"duly: serves {self._url}{self._service.home} on {database_name(using)}")
+            home = self._service.home if _is_alone() else "/"
+            print(f"duly: serves {self._url}{home} on {database}")
             if _is_alone():
-                print(f"duly: 'duly keys' manages API keys; '{CHANGE_PASSWORD}' the login")
+                print(f"duly: API keys: {KEYS}; the admin's password: {CHANGE_PASSWORD}")
+            if self._needs_names:
+                print(f"duly: by other names than {', '.join(LOCAL_HOSTS)}: DULY_ALLOWED_HOSTS")
             if engine is None:
                 print("duly: without an engine: 'duly run' fires what is scheduled here")
         if engine:

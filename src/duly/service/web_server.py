@@ -15,7 +15,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from duly.errors import ConfigurationError
-from duly.service.channels import SILENT_SECONDS, Server
+from duly.service.channels import CHANNEL, SILENT_SECONDS, Server
 from duly.service.options import ServiceOptions
 
 MAX_HEADER_BYTES = 32 * 2**10
@@ -161,10 +161,7 @@ def _adjustments(options: WebOptions) -> Adjustments:
 
 
 def _ending_streams(application: Application, stopping: threading.Event) -> Application:
-    """Let streams of server-sent events end with the next event once the server stops.
-
-    Their clients come back by themselves (HTML standard, 9.2.3), and find another process.
-    """
+    """Let streams of server-sent events end with the next event once the server stops."""
 
     def ending(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         is_stream = False
@@ -175,6 +172,7 @@ def _ending_streams(application: Application, stopping: threading.Event) -> Appl
                 name.lower() == "content-type" and value.startswith("text/event-stream")
                 for name, value in headers
             )
+            environ[CHANNEL].is_stream = is_stream
             return start_response(status, headers, *rest)
 
         body = application(environ, start)
