@@ -9,8 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from duly import operations, scheduling
+from duly.civil.instants import as_instant
 from duly.civil.resolve import Due
 from duly.conf import config
+from duly.errors import EventConflict
 from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import require
@@ -19,7 +21,7 @@ from duly.rest.described import IF_MATCH, body_as
 from duly.rest.events import owner_of
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
-from duly.rest.problems import invalid, reading
+from duly.rest.problems import invalid, naming, reading
 from duly.rest.schedules import read_moment
 from duly.rest.schemas import changes as schemas
 from duly.store import lookup
@@ -106,13 +108,15 @@ def plan_reschedule(request: HttpRequest, event_id: str) -> HttpResponse:
 
 @router.get(
     "events/{event_id}/explain",
-    response=schemas.Explanation,
+    response={200: schemas.Explanation, 409: None},
     summary="Explain when an event is due",
 )
 def explain_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Say in sentences, and as data, why an event is due when it is."""
     caller = require(request, Scope.READ)
     event = lookup.find_owned(config().database, event_id, owner_of(caller))
+    if event.next_at is None:
+        raise EventConflict(f"event {event.id} is {event.status}: it is not due again")
     return shown.answer(scheduling.explain(event).to_json())
 
 
@@ -121,7 +125,8 @@ def instant_of(field: str, given: Any) -> datetime:
     found = read_moment(field, given)
     if not isinstance(found, datetime):
         raise invalid(field, given, "must be an instant: ISO 8601 with an offset or Z")
-    return found
+    with naming(field, given):
+        return as_instant(found)
 
 
 def due_data(due: Due) -> dict[str, Any]:

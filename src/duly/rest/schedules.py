@@ -9,6 +9,7 @@ from typing import Any
 
 from duly.civil.at import At
 from duly.civil.forms import rule_from_json
+from duly.civil.instants import as_instant
 from duly.civil.rrule import RRule
 from duly.civil.rules import VERSION, Rule
 from duly.civil.structured import rule_from_recurrence
@@ -49,9 +50,9 @@ def read_instant(field: str, value: str, zone: str) -> datetime:
     Raises Problem.
     """
     moment = read_moment(field, _LOST_PLUS.sub(r"\1+\2", value))
-    if isinstance(moment, datetime):
-        return moment
     with naming(field, value):
+        if isinstance(moment, datetime):
+            return as_instant(moment)
         return At(moment, zone, gap="next_valid").moment
 
 
