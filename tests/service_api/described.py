@@ -73,12 +73,18 @@ def example_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Any
             return schema[name]
     for name in ("examples", "enum"):
         if schema.get(name):
-            return schema[name][0]
+            return _instant(schema[name][0])
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return example_of(schema[name][0], description)
     build = _BUILDERS.get(str(schema.get("type")), _object_of)
     return build(schema, description)
+
+
+def _instant(example: Any) -> Any:
+    """Make an instant of a civil time: that is taken wherever a time is."""
+    is_civil = isinstance(example, str) and re.fullmatch(r"[\d-]{10}T[\d:]+", example)
+    return f"{example}Z" if is_civil else example
 
 
 def _object_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> dict[str, Any]:

@@ -267,7 +267,7 @@ def test_a_query_is_text_and_nothing_else(service: Running, text: str) -> None:
 
         assert reply.status in (200, 403, 422), (name, reply)
         assert "html" not in reply.headers["content-type"]
-    reply = ask("GET", f"{service.url}/api/events/{quote(text, safe='')}", headers)
+    reply = ask("GET", f"{service.url}/api/events/{quote(text + text, safe='')}", headers)
     assert reply.status in (400, 404), reply
     assert "html" not in reply.headers["content-type"]
 
@@ -336,7 +336,7 @@ def test_a_thousand_bad_keys_a_second_are_told_to_wait(tmp_path: Path) -> None:
 
     statuses = [reply.status for reply in replies]
     assert set(statuses) == {401, 429}
-    assert statuses.count(401) <= 150
+    assert statuses.count(401) <= 300
     refused = next(reply for reply in replies if reply.status == 429)
     assert int(refused.headers["Retry-After"]) >= 1
     assert refused.problem()["detail"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,8 +16,8 @@ from tests.service_api.described import Operation, operations
 from tests.service_api.http import Reply, ask
 from tests.service_api.running import JWT_SECRET, Running, token
 
-# What anybody may look at: how the API is spoken with.
-OPEN = {"/api/openapi.json", "/api/docs"}
+# What asks for no key: a link to a calendar is signed, and known to those alone who were given it.
+OPEN = {"/api/calendars/{token}.ics"}
 FAR = datetime(2099, 3, 30, 9, tzinfo=UTC)
 PAST = datetime.now(UTC) - timedelta(hours=2)
 
@@ -93,12 +94,7 @@ def described(service: Running) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def closed(described: dict[str, Any]) -> list[Operation]:
     """Give every operation that asks who one is."""
-    return [one for one in operations(described) if one.path not in OPEN and not _is_signed(one)]
-
-
-def _is_signed(operation: Operation) -> bool:
-    """Say whether what lets one in stands in the URL itself, as a calendar program needs it."""
-    return operation.is_open and "sign" in str(operation.spec).lower()
+    return [one for one in operations(described) if one.path not in OPEN]
 
 
 def _ask(service: Running, one: Operation, headers: Mapping[str, str], described: Any) -> Reply:
@@ -182,3 +178,12 @@ def test_a_valid_token_is_let_in(service: Running) -> None:
     headers = {"Authorization": f"Bearer {token()}"}
 
     assert ask("GET", f"{service.url}/api/events/upcoming", headers).status == 200
+
+
+@pytest.mark.parametrize("made_up", ["x", "a.b", "a.b.c", "' OR 1=1", "%00", "../events/upcoming"])
+def test_a_link_to_a_calendar_that_nobody_signed_leads_nowhere(
+    service: Running, made_up: str
+) -> None:
+    reply = ask("GET", f"{service.url}/api/calendars/{quote(made_up, safe='%')}.ics")
+
+    assert reply.status == 404
