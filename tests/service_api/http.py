@@ -41,9 +41,16 @@ def ask(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Reply:
-    """Make one request, once."""
-    answer = _pool.request(method, url, body=body, headers=dict(headers or {}), redirect=False)
-    return Reply(answer.status, answer.headers, answer.data)
+    """Make one request, once; of a stream, which has no end, only how it begins is looked at."""
+    answer = _pool.request(
+        method, url, body=body, headers=dict(headers or {}), redirect=False, preload_content=False
+    )
+    if answer.headers.get("content-type", "").startswith("text/event-stream"):
+        answer.close()
+        return Reply(answer.status, answer.headers, b"")
+    text = answer.read()
+    answer.release_conn()
+    return Reply(answer.status, answer.headers, text)
 
 
 def ask_json(
