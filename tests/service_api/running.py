@@ -19,7 +19,7 @@ from typing import Any
 
 import jwt
 
-from duly.client import Client
+from duly.client import AsyncClient, Client
 from duly.testing.processes import free_port, stop
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,10 @@ class Running:
     def client(self, key: str = "mine", **options: Any) -> Client:
         owner = self.keys[key]
         return Client(self.url, service=owner.service, api_key=owner.secret, **options)
+
+    def async_client(self, key: str = "mine", **options: Any) -> AsyncClient:
+        owner = self.keys[key]
+        return AsyncClient(self.url, service=owner.service, api_key=owner.secret, **options)
 
     def resident_bytes(self) -> int:
         """Say how much memory the process has."""
@@ -113,6 +117,7 @@ def _environment(database_url: str) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         "DULY_DATABASE_URL": database_url,
         "DULY_JWT": json.dumps(JWT),
+        "DULY_HANDLERS": "tests.service_api.handlers",
         # Who tries hundreds of bad keys would be told to wait; the throttle has tests of its own.
         "DULY_BAD_KEYS": "",
     }

@@ -22,6 +22,7 @@ from duly.client.results import (
     Conversion,
     EntityCancelled,
     Event,
+    EventBrief,
     LedgerEntry,
     Occurrence,
     Preview,
@@ -106,7 +107,7 @@ class AsyncClient(Connected):
         async for one in self._each(event_calls.upcoming(looked), looked.get("limit")):
             yield one
 
-    async def events(self, **listed: Unpack[Listed]) -> AsyncIterator[Event]:
+    async def events(self, **listed: Unpack[Listed]) -> AsyncIterator[EventBrief]:
         """See `Client.events`."""
         async for one in self._each(event_calls.events(listed), listed.get("limit")):
             yield one

@@ -28,6 +28,7 @@ from duly.client.results import (
     Cancelled,
     EntityCancelled,
     Event,
+    EventBrief,
     Rejected,
     Scheduled,
     Stored,
@@ -120,7 +121,7 @@ def upcoming(looked: Looked) -> Call[Page[Upcoming]]:
     )
 
 
-def events(listed: Listed) -> Call[Page[Event]]:
+def events(listed: Listed) -> Call[Page[EventBrief]]:
     """Ask for events, whatever their status."""
     kind, id_ = entity_of(listed.get("entity"))
     return Call(
@@ -135,7 +136,7 @@ def events(listed: Listed) -> Call[Page[Event]]:
             timezone=listed.get("timezone"),
             limit=in_a_page(listed.get("limit")),
         ),
-        read=page_of(Event),
+        read=page_of(EventBrief),
     )
 
 

@@ -54,8 +54,8 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """An event as it stands."""
+class EventBrief:
+    """An event as it stands in a list."""
 
     id: str
     """What its scheduler called it, or `event_id` where nobody did."""
@@ -63,13 +63,19 @@ class Event:
     type: str
     service_id: str
     entity_id: str = ""
-    entity_type: str = ""
     scheduled_time: datetime | None
     """When it is due next, as read in the zone that was asked for (aware); None: not again."""
     timezone_context: TimezoneContext
     status: str
     """"scheduled", "paused", "finished" or "cancelled"."""
     payload: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(EventBrief):
+    """All of an event; of a one-off that is over, `scheduled_time` is when it was due."""
+
+    entity_type: str = ""
     schedule: Mapping[str, Any] = field(default_factory=dict)
     """Its rule, in JSON."""
     handling: Mapping[str, Any] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from duly.client.results import (
     Conversion,
     EntityCancelled,
     Event,
+    EventBrief,
     LedgerEntry,
     Occurrence,
     Preview,
@@ -109,7 +110,7 @@ class Client(Connected):
         """
         yield from self._each(event_calls.upcoming(looked), looked.get("limit"))
 
-    def events(self, **listed: Unpack[Listed]) -> Iterator[Event]:
+    def events(self, **listed: Unpack[Listed]) -> Iterator[EventBrief]:
         """Give events whatever their status, the newest first: in brief, see `get` for all.
 
         status, type, entity, service: each narrows the choice. timezone, limit: as `upcoming`.
