@@ -57,7 +57,7 @@ def log_in(using: str, clock: ManualClock) -> LogIn:
     """Log in a member of the staff who has these permissions of duly."""
 
     def log_in(*permissions: str, name: str = "ann", **options: Any) -> Client:
-        user = User.objects.create_user(name, password="x", is_staff=True)
+        user = User.objects.create(username=name, is_staff=True)
         found = Permission.objects.filter(content_type__app_label="duly", codename__in=permissions)
         assert found.count() == len(permissions), "a permission is missing"
         user.user_permissions.set(found)

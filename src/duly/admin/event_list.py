@@ -10,7 +10,7 @@ from duly.admin import cells, permissions, suggestions, verbs
 from duly.admin.bulk import BulkAction
 from duly.admin.engine_owned import Column, Listing
 from duly.admin.filters import SPANS, Asked, Field, as_uuid, entity_of
-from duly.admin.searches import NEWEST_FIRST, Order, Search
+from duly.admin.searches import EVERY_ROW, NEWEST_FIRST, Order, Search
 from duly.models import ScheduledEvent
 from duly.policy.states import EventStatus
 
@@ -45,23 +45,15 @@ FIELDS = (
 def search(using: str, asked: Asked, now: datetime) -> Search:
     """Say which events are wanted, and in the order of which index."""
     rows = ScheduledEvent.objects.using(using).only("id", *COLUMNS)
-    order, extra = NEWEST_FIRST, Q()
+    order, extra = NEWEST_FIRST, EVERY_ROW
     if text := asked.get("q"):
         rows = rows.filter(by_text(text))
     if text := asked.get("entity"):
         rows = rows.filter(by_entity(text))
-    start, end = asked.instant("start"), asked.instant("end")
-    if name := asked.get("due"):
-        # What is overdue comes up as well.
-        latest = now + SPANS[name]
-        end = min(end, latest) if end else latest
+    window = _window(asked, now)
     status = asked.get("status")
-    if status == EventStatus.SCHEDULED or start or end:
-        rows, order = rows.filter(next_at__isnull=False), SOONEST_FIRST
-        if start:
-            rows = rows.filter(next_at__gte=start)
-        if end:
-            rows = rows.filter(next_at__lt=end)
+    if window is not None or status == EventStatus.SCHEDULED:
+        rows, order = rows.filter(window or EVERY_ROW, next_at__isnull=False), SOONEST_FIRST
     if status == EventStatus.PAUSED:
         rows = rows.filter(status=status)
     elif status and status != EventStatus.SCHEDULED:
@@ -71,6 +63,19 @@ def search(using: str, asked: Asked, now: datetime) -> Search:
         if text := asked.get(name):
             extra &= Q(**{column: text})
     return Search(base=rows, order=order, extra=extra)
+
+
+def _window(asked: Asked, now: datetime) -> Q | None:
+    """Say from when to when events are to be due; None: that does not matter."""
+    found = EVERY_ROW
+    if start := asked.instant("start"):
+        found &= Q(next_at__gte=start)
+    if end := asked.instant("end"):
+        found &= Q(next_at__lt=end)
+    if span := asked.get("due"):
+        # What is overdue comes up as well.
+        found &= Q(next_at__lt=now + SPANS[span])
+    return found or None
 
 
 def by_text(text: str) -> Q:

@@ -60,6 +60,7 @@ class Order:
 
 
 NEWEST_FIRST = Order()
+EVERY_ROW = Q()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Search:
     base: QuerySet[Any, Any]
     """What an index finds, in this order."""
     order: Order = NEWEST_FIRST
-    extra: Q = Q()
+    extra: Q = EVERY_ROW
     """What is looked at row by row."""
 
 

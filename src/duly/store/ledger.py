@@ -8,6 +8,7 @@ from uuid import UUID
 
 from duly.models import LedgerEntry, Occurrence
 from duly.store.facts import ENGINE
+from duly.store.seals import written_since
 
 
 def told(using: str, event_id: UUID, last: int) -> list[str]:

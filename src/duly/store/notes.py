@@ -32,7 +32,8 @@ def note(
 ) -> None:
     """Append why something was done, once for each that it was done to.
 
-    what: in a few words, such as "pause". others: what else is to be told. The caller has the transaction in which it was done.
+    what: in a few words, such as "pause". others: what else is to be told. The caller has the
+        transaction in which it was done.
     """
     data = {"what": what, "reason": reason[:LONGEST_REASON], **others}
     LedgerEntry.objects.using(using).bulk_create(
