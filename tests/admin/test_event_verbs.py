@@ -104,15 +104,17 @@ def test_the_next_firing_is_skipped_or_one_that_is_chosen(admin: Client, using: 
 
 
 def test_a_backfill_says_how_many_before_it_runs_them(admin: Client, using: str) -> None:
-    event = stored_event(using, NOW, rule=every_minute())
-    occurrence(using, event, due_at=NOW + timedelta(minutes=0))
-    span = {"start": "2026-06-01T11:59", "end": "2026-06-01T12:05"}
+    rule = duly.Every(timedelta(minutes=1), NOW - timedelta(minutes=10))
+    event = stored_event(using, NOW, rule=rule)
+    occurrence(using, event, due_at=NOW - timedelta(minutes=3))
+    span = {"start": "2026-06-01T11:55", "end": "2026-06-01T12:05"}
 
     counted = admin.post(page_of(event), {"verb": "backfill", "reason": "x", **span})
 
-    assert "Runs 1 past firings" in text_of(counted)
+    assert "Runs 4 past firings" in text_of(counted)
+    assert "2026-06-01 11:55:00 UTC" in text_of(counted)
     assert Occurrence.objects.using(using).count() == 1
-    assert "Backfill: done: 1 occurrences" in _posted(admin, event, "backfill", **span)
+    assert "Backfill: done: 4 occurrences" in _posted(admin, event, "backfill", **span)
 
 
 def test_a_reschedule_says_what_it_adds_and_removes(admin: Client, using: str) -> None:

@@ -19,7 +19,7 @@ from duly.policy.service import HandlerTarget, service_from
 from duly.policy.service import Service as ServiceOptions
 from duly.store import facts, notes
 from duly.store.notes import LONGEST_REASON, Subject
-from duly.store.services import put_service, remove_service
+from duly.store.services import check_service, put_service, remove_service
 
 if TYPE_CHECKING:
     _ModelForm = forms.ModelForm[Service]
@@ -105,7 +105,7 @@ class ServiceForm(_ModelForm):
         name = name or self.instance.pk
         if name and options is not None:
             try:
-                service_from(name, options)
+                check_service(name, options)
             except DulyError as error:
                 self.add_error("options", str(error))
         return cleaned
