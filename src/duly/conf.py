@@ -42,6 +42,9 @@ class Config:
     payload_max_bytes: int = 65_536
     """Largest payload, in bytes of its JSON text in UTF-8."""
 
+    rest_body_max_bytes: int = 262_144
+    """Largest body of a request to the REST API, and of one event within a bulk."""
+
     concurrency: int = 16
     """Plain handlers that one engine runs at once, each in a thread."""
 
@@ -69,6 +72,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    redact: str = ""
+    """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
+    of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
     bad_keys: str = "100/m"
     """How many bad keys and tokens an address, or the prefix of a key, may bring: so many at
     once, and then evenly; more are answered 429. Counted by each process. Empty: any number."""
@@ -89,7 +95,8 @@ class Config:
         object.__setattr__(self, "services", _services(self.services))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
         _check_rate("bad_keys", self.bad_keys)
-        counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
+        counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
+        counts += ("concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):

@@ -13,6 +13,7 @@ from duly.policy.outcome import Decision
 # Of events.
 SCHEDULED: Final = "scheduled"
 RESCHEDULED: Final = "rescheduled"
+AMENDED: Final = "amended"
 REDERIVED: Final = "rederived"
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
@@ -38,6 +39,7 @@ SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
 # Of no event.
 PRUNED: Final = "pruned"
+ROTATED: Final = "payloads_rotated"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
 KEY_ISSUED: Final = "key_issued"

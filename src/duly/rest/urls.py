@@ -1,0 +1,12 @@
+"""Where the API is mounted: `path("", include("duly.rest.urls"))`."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from duly.rest.api import api, nothing_here
+
+urlpatterns = [
+    path("api/", api.urls),
+    re_path(r"^api/(?P<rest>.*)$", nothing_here),
+]
