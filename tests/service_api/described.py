@@ -77,7 +77,8 @@ def example_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Any
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return example_of(schema[name][0], description)
-    build = _BUILDERS.get(str(schema.get("type")), _object_of)
+    kind = str(schema.get("type"))
+    build = _BUILDERS[kind] if kind in _BUILDERS else _object_of
     return build(schema, description)
 
 
