@@ -60,6 +60,7 @@ def start_saga(
     check_length("actor", actor)
     kind, id_ = entity_pair(entity)
     new = NewSaga(definition, _checked(context or {}, settings), key, kind, id_)
+    services.registry.refresh()
     now = clock.now(settings.database)
     saga, is_new = sagas.start(settings.database, new, now, actor)
     if not is_new and on_conflict == "raise":
@@ -82,6 +83,7 @@ def signal_saga(
     """
     settings = config()
     text = payloads.encode(value, settings.payload_max_bytes)
+    services.registry.refresh()
     now = clock.now(settings.database)
     decoded = payloads.decode(text)
     return sagas.signal(settings.database, saga, name, signal, decoded, now, actor)
@@ -94,6 +96,7 @@ def cancel_saga(saga: UUID | str, *, reason: str = "", name: str = "", actor: st
     Gives the saga. Raises SagaNotFound, and SagaConflict for one that is completed.
     """
     using = config().database
+    services.registry.refresh()
     return sagas.cancel(using, saga, name, reason, clock.now(using), actor)
 
 

@@ -24,10 +24,12 @@
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
 | history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | breaker.moved | gate, status | a breaker opened, or closed |
+| gates.swept | count | what the ended had left at gates was removed |
 | target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
+| redaction.failed | event_type, error | DULY["REDACT"] raised; nothing of that payload is shown |
 | saga.moved | saga, definition, status | a saga was started, goes back, has ended or stands still |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
@@ -59,6 +61,7 @@ _WARNINGS = frozenset(
         "listener.faulted",
         "month.kept",
         "occurrences.parked",
+        "redaction.failed",
         "service.refused",
         "target.away",
         "token_keys.unavailable",
