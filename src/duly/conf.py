@@ -83,6 +83,13 @@ class Config:
     """Which bearer tokens are taken: a dict, see `duly.policy.token_options.TokenOptions`.
     None: none are."""
 
+    streams: int = 8
+    """Streams of what fires that one process holds open at once; 0: none. On a server of threads
+    each takes one of them, so that it must have more."""
+
+    streams_per_caller: int = 2
+    """Of these, how many of one key or token."""
+
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
@@ -101,6 +108,8 @@ class Config:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
+        for name in ("streams", "streams_per_caller"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "must be 0 or more")
         _require(self.grace_seconds >= 0, "grace_seconds", self.grace_seconds, "must be 0 or more")
         _require(
             self.retention_days >= 0, "retention_days", self.retention_days, "must be 0 or more"

@@ -18,6 +18,10 @@ class ConfigurationError(DulyError, ValueError):
     """A setting or an option has a value that cannot work."""
 
 
+class AddressTaken(DulyError, OSError):
+    """The address that was to be served is another process's."""
+
+
 class UnknownZone(DulyError, ValueError, LookupError):
     """A time zone name that the tz database in use does not hold."""
 

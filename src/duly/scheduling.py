@@ -221,15 +221,19 @@ def trigger_event(event: UUID | str, *, service: str = "default", actor: str = "
     return events.trigger(using, event, service, clock.now(using), actor)
 
 
-def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrence:
+def replay(
+    occurrence: Occurrence | UUID | str, *, service: str | None = None, actor: str = ""
+) -> Occurrence:
     """Let one occurrence that has ended run again, under the same idempotency key.
+
+    service: another's is not found; None: whosever it is.
 
     Its attempts so far are forgiven, and it does not expire any more. Raises EventNotFound,
     and EventConflict for one that has not ended.
     """
     using = config().database
     id_ = _occurrence_id(occurrence)
-    rows = Occurrence.objects.using(using).filter(id=id_)
+    rows = _occurrences(id_, service)
     found = events.replay(using, rows, 1, clock.now(using), actor)
     if found:
         return found[0]
@@ -239,10 +243,10 @@ def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrenc
     raise EventConflict(f"occurrence {id_} is {status}: only one that has ended can be replayed")
 
 
-def find_occurrence(occurrence: UUID | str) -> Occurrence:
-    """Find an occurrence by its id. Raises EventNotFound."""
+def find_occurrence(occurrence: UUID | str, *, service: str | None = None) -> Occurrence:
+    """Find an occurrence by its id; another service's is not found. Raises EventNotFound."""
     id_ = _occurrence_id(occurrence)
-    found = Occurrence.objects.using(config().database).filter(id=id_).first()
+    found = _occurrences(id_, service).first()
     if found is None:
         raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
     return found
@@ -266,10 +270,15 @@ def replay_dead(  # noqa: PLR0913 - each narrows the choice
 
     Raises InvalidEvent or InvalidTime for a filter that cannot be.
     """
-    using = config().database
     rows = dead_letters(
         event_type=event_type, service=service, entity=entity, error=error, start=start, end=end
     )
+    return replay_rows(rows, limit, actor)
+
+
+def replay_rows(rows: QuerySet[Occurrence, Occurrence], limit: int, actor: str) -> list[Occurrence]:
+    """Let the oldest of those that `dead_letters` gave run again; see `replay_dead`."""
+    using = config().database
     _check_limit(limit)
     return events.replay(using, rows, limit, clock.now(using), actor)
 
@@ -434,6 +443,11 @@ def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
         return occurrence if isinstance(occurrence, UUID) else UUID(occurrence)
     except (ValueError, TypeError, AttributeError):
         raise EventNotFound(f"{occurrence!r:.60} is no id of an occurrence") from None
+
+
+def _occurrences(id_: UUID, service: str | None) -> QuerySet[Occurrence, Occurrence]:
+    rows = Occurrence.objects.using(config().database).filter(id=id_)
+    return rows if service is None else rows.filter(service=service)
 
 
 def _check_limit(limit: int) -> None:

@@ -9,7 +9,7 @@
 | events.planned | born | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count | waking occurrences were handed out again |
-| occurrences.started | count, refused | attempts began; the refused had moved on |
+| occurrences.started | count, refused, late_seconds | attempts began; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
 | occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
 | occurrences.handed_over | count | their messages are with a broker |
@@ -34,6 +34,7 @@
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
+| stream.faulted | error, wait_seconds | the streams could not read the ledger; it is tried again |
 | caller.refused | address, prefix, reason | a key or token was not good; this is why |
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
@@ -59,6 +60,7 @@ _WARNINGS = frozenset(
         "breaker.moved",
         "calls.faulted",
         "listener.faulted",
+        "stream.faulted",
         "month.kept",
         "occurrences.parked",
         "redaction.failed",

@@ -11,6 +11,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from duly.rest.api import api
 
+EMPTY = ("204", "304")
+"""What has no body."""
+
 
 @cache
 def description() -> Any:
@@ -28,7 +31,11 @@ def check(method: str, path: str, answer: Any) -> None:
     if status in ("405", "500"):
         return
     assert status in responses, f"{method} {path}: {status} is not described"
-    content = responses[status]["content"]
+    content = responses[status].get("content")
+    if content is None:
+        assert status in EMPTY, f"{method} {path}: the body of {status} is not described"
+        assert not answer.content, f"{method} {path}: {status} has a body"
+        return
     media = answer["Content-Type"].partition(";")[0]
     assert media in content, f"{method} {path}: {status} is {media}, described is {set(content)}"
     found = list(_validator(json.dumps(content[media]["schema"])).iter_errors(answer.json()))

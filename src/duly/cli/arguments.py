@@ -38,6 +38,11 @@ Measures on a database of its own: one that it creates beside the configured one
 server or in the same folder, and drops at the end, or the empty one that --database-url names.
 Nothing in your database is read or changed. 0 only if all five promises were kept, else 1."""
 
+SERVE = """\
+One process, until SIGTERM or SIGINT. Its first start on a database makes an admin login and an API
+key, and shows them once. /health, /ready and /metrics are always there. In a project it serves the
+project's own WSGI application."""
+
 PARTITION = """\
 What is there stays where it is, as the partition of the past, until the month ends; each
 month after it has its own, and engines make those to come. `duly prune` then drops months.
@@ -93,6 +98,15 @@ def _run(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--processes", type=int, default=1, metavar="N", help="engines, each in its own process (1)"
     )
+    _add_engine(verb)
+    verb.add_argument(
+        "--once",
+        action="store_true",
+        help="run what is due now, and stop; a retry that must wait is left to the next run",
+    )
+
+
+def _add_engine(verb: ArgumentParser) -> None:
     verb.add_argument("--concurrency", type=int, metavar="N", help="plain handlers at once")
     verb.add_argument("--async-concurrency", type=int, metavar="N", help="async handlers at once")
     verb.add_argument("--remote-concurrency", type=int, metavar="N", help="HTTP requests at once")
@@ -108,11 +122,21 @@ def _run(verb: ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="use LISTEN/NOTIFY on PostgreSQL",
     )
-    verb.add_argument(
-        "--once",
-        action="store_true",
-        help="run what is due now, and stop; a retry that must wait is left to the next run",
-    )
+
+
+def _serve(verb: ArgumentParser) -> None:
+    text = "address to listen on (127.0.0.1); 0.0.0.0 is every one"
+    verb.add_argument("--host", default="127.0.0.1", metavar="HOST", help=text)
+    verb.add_argument("--port", type=int, default=8005, metavar="PORT", help="TCP port (8005)")
+    text = "requests answered at once (16)"
+    verb.add_argument("--threads", type=int, default=16, metavar="N", help=text)
+    for part, text in (
+        ("engine", "no engine and no workers: 'duly run' fires what is scheduled here"),
+        ("api", "no REST under /api/"),
+        ("admin", "no admin under /admin/"),
+    ):
+        verb.add_argument(f"--no-{part}", dest=part, action="store_false", help=text)
+    _add_engine(verb)
 
 
 def _demo(verb: ArgumentParser) -> None:
@@ -378,6 +402,7 @@ def _add_dry_run(verb: ArgumentParser) -> None:
 
 _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "run": ("run an engine until SIGTERM or SIGINT", "", _run),
+    "serve": ("serve REST and the admin, and run an engine", SERVE, _serve),
     "demo": ("fire events, kill an engine, and prove that nothing was lost", "", _demo),
     "bench": ("measure the five promises on your database and machine", BENCH, _bench),
     "schedule": ("schedule an event", RULES, _schedule),

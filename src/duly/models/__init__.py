@@ -2,6 +2,7 @@
 
 from duly.models.api_key import ApiKey
 from duly.models.event import ScheduledEvent
+from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
@@ -14,6 +15,7 @@ from duly.models.task_result import TaskResult
 
 __all__ = [
     "ApiKey",
+    "EventTemplate",
     "Gate",
     "GateEntry",
     "LedgerEntry",

@@ -20,6 +20,8 @@ class Saga(models.Model):
 
     id = models.UUIDField(primary_key=True)
     name = models.CharField(max_length=100)
+    # Its definition's: who sees it, signals it and lets it go back from outside.
+    service = models.CharField(max_length=100, default="default", db_default="default")
     # NULL, not "": sagas without a key are outside the uniqueness of (name, key).
     key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     # Fingerprint of the definition; a run ends by the one that it began with.
@@ -55,6 +57,8 @@ class Saga(models.Model):
                 name="duly_saga_entity",
                 condition=~Q(entity_id=""),
             ),
+            # Those of a service, the newest first.
+            models.Index(fields=["service", "id"], name="duly_saga_service"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,21 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 import duly
-from duly.rest import bulk, changes, events, firings, rules, time_zones
+from duly.rest import (
+    breakers,
+    bulk,
+    calendars,
+    changes,
+    dead_letters,
+    events,
+    firings,
+    occurrences,
+    rules,
+    sagas,
+    stream,
+    templates,
+    time_zones,
+)
 from duly.rest.auth import add_security, authenticators
 from duly.rest.calls import recorded
 from duly.rest.describe_errors import complete
@@ -60,6 +74,10 @@ api.add_decorator(recorded, mode="view")
 for router in (bulk.router, time_zones.router, rules.router, events.router):
     api.add_router("", router)
 for router in (changes.router, firings.router):
+    api.add_router("", router)
+for router in (occurrences.router, dead_letters.router, sagas.router, breakers.router):
+    api.add_router("", router)
+for router in (templates.router, calendars.router, stream.router):
     api.add_router("", router)
 
 

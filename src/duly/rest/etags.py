@@ -21,21 +21,28 @@ def etag_of(event: ScheduledEvent) -> str:
 def check_if_match(request: HttpRequest, event: ScheduledEvent) -> None:
     """Refuse a change that was meant for another state; the caller has locked the event.
 
-    Raises Problem. Source: RFC 9110 13.1.1.
+    Raises Problem.
+    """
+    check_match(request, etag_of(event), "the event")
+
+
+def check_match(request: HttpRequest, present: str, what: str) -> None:
+    """Refuse a change that was meant for a state with another tag.
+
+    what: as a sentence begins with it. Raises Problem. Source: RFC 9110 13.1.1.
     """
     given = request.headers.get("If-Match")
     if given is None:
         return
-    present = etag_of(event)
     if given.strip() == "*" or present in (tag.strip() for tag in given.split(",")):
         return
     raise Problem(
         412,
         "Precondition failed",
-        f"the event has changed: its ETag is {present} now; read it again",
+        f"{what} has changed: its ETag is {present} now; read it again",
         field="If-Match",
         value=given,
-        rule="If-Match must hold the event's present ETag",
+        rule="If-Match must hold the present ETag",
         headers={"ETag": present},
     )
 

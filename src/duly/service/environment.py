@@ -14,8 +14,8 @@ from duly.errors import ConfigurationError
 PREFIX = "DULY_"
 # Alone, duly has one database; which one, DULY_DATABASE_URL says.
 NOT_FROM_HERE = frozenset({"database"})
-_WORDS = {"true": True, "yes": True, "on": True, "1": True}
-_WORDS |= {"false": False, "no": False, "off": False, "0": False}
+WORDS = {"true": True, "yes": True, "on": True, "1": True}
+WORDS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _json(variable: str, text: str) -> Any:
 def _typed(variable: str, text: str, expected: type) -> Any:
     try:
         if expected is bool:
-            return _WORDS[text.strip().lower()]
+            return WORDS[text.strip().lower()]
         value = expected(text)
     except (KeyError, ValueError):
         raise ConfigurationError(f"{variable} must be {_NAMES[expected]}, got {text!r}") from None

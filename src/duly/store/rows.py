@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -174,6 +174,11 @@ class Claim:
     """When it is too late to begin."""
     ready_at: datetime
     """When it may start: its due instant, or the end of a retry's wait."""
+
+
+def lateness(claims: Iterable[Claim], began_at: datetime) -> list[float]:
+    """Give how late each first attempt among those that began at an instant is, in seconds."""
+    return [(began_at - claim.due_at).total_seconds() for claim in claims if not claim.attempt]
 
 
 @dataclass(frozen=True, slots=True)
