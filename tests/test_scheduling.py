@@ -13,6 +13,7 @@ from django.db import connections, transaction
 
 import duly
 from duly import At, Every, NewEvent, errors
+from duly.civil.instants import Instant
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.registry import handler, unregister
 from duly.store.backends import open_store
@@ -365,7 +366,7 @@ def test_upcoming_looks_past_what_is_due_before_its_start(using: str) -> None:
     start = datetime(2031, 4, 1, 9, tzinfo=UTC)
     rows = duly.upcoming_events(start=start, limit=3)
 
-    assert [(row.event.id, (row.due.at - start) / timedelta(hours=1)) for row in rows] == [
+    assert [(row.event.id, (row.due.at - Instant(start)) / timedelta(hours=1)) for row in rows] == [
         (recurring.id, 0.0),
         (late.id, 0.5),
         (recurring.id, 1.0),
