@@ -102,7 +102,7 @@ def test_claims_may_have_other_names_and_scopes_be_a_list(allow: Allow) -> None:
 
     caller = verify_token(hs(claims(azp="crm", permissions=["cancel", "cook"], scope=None)))
 
-    assert (caller.service, caller.scopes) == ("crm", {Scope.CANCEL})
+    assert (caller.service, caller.scopes) == ("crm", frozenset({Scope.CANCEL}))
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,11 @@ def revoke_key(key: UUID | str, *, actor: str = "") -> ApiKey:
     return revoked
 
 
+def find_key(key: UUID | str) -> ApiKey:
+    """Give a key by its id or prefix. Raises KeyNotFound."""
+    return api_keys.find(config().database, key)
+
+
 def list_keys(service: str | None = None) -> list[ApiKey]:
     """Give every key, of one service or of all, the expired and revoked ones too."""
     return list(api_keys.listed(config().database, service))

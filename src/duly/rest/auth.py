@@ -43,7 +43,7 @@ class ApiKey(AuthBase):
         secret = request.headers.get(KEY_HEADER)
         if not secret:
             return None
-        service = request.headers.get(SERVICE_HEADER, "")
+        service = _as_utf8(request.headers.get(SERVICE_HEADER, ""))
         name = keys.prefix_of(secret)
         return _admitted(
             request, lambda: keys.verify(service, secret), name, lambda: keys.is_known(secret)
@@ -86,17 +86,6 @@ def remaining_of(request: HttpRequest) -> Remaining:
     """Give what is left of the quotas that this request has asked for."""
     found: Remaining = getattr(request, _REMAINING, _NOTHING_ASKED)
     return found
-
-
-def admit_events(request: HttpRequest, service: str, count: int) -> Remaining:
-    """Take so many events from the quotas of their service, before they are scheduled.
-
-    The answer's headers say what is left. Raises QuotaExceeded, and nothing is taken.
-    """
-    left = quotas.admit_events(service, count, clock.now(config().database))
-    both = remaining_of(request) + left
-    setattr(request, _REMAINING, both)
-    return both
 
 
 def add_security(description: dict[str, Any]) -> None:
@@ -147,6 +136,14 @@ def _admitted(
     left = quotas.admit_request(caller, clock.now(config().database))
     setattr(request, _REMAINING, left)
     return caller
+
+
+def _as_utf8(header: str) -> str:
+    """Read a header as UTF-8, where it is: servers hand its bytes on as Latin-1 (PEP 3333)."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ from duly.rest.auth import require
 from duly.rest.described import IF_MATCH, body_as
 from duly.rest.etags import check_if_match
 from duly.rest.events import owner_of
+from duly.rest.events import router as events_router
 from duly.rest.json_body import body_of
 from duly.rest.patches import Patch, read_patch, read_timing
 from duly.rest.problems import reading
@@ -54,7 +55,8 @@ def locked(request: HttpRequest, event_id: str, scope: Scope) -> Iterator[Locked
         yield Locked(event, caller, using)
 
 
-@router.patch(
+# A path has one place: here stand its methods that change something.
+@events_router.patch(
     "events/{event_id}",
     response=Event,
     summary="Change an event",

@@ -99,7 +99,7 @@ class Reader:
             service=self._service(data.get("service_id")),
             user_timezone=context.user or "",
             resource_timezone=context.resource or "",
-            on_tzdata_change=data.get("on_tzdata_change") or "keep_wall",
+            on_tzdata_change=_given(data, "on_tzdata_change", "keep_wall"),
             handling=self._handling(data),
         )
         return new, _on_conflict(data)
@@ -247,8 +247,13 @@ def _key(given: Any, header: str | None) -> str | None:
     return bare
 
 
+def _given(data: dict[str, Any], field: str, default: Any) -> Any:
+    value = data.get(field)
+    return default if value is None else value
+
+
 def _on_conflict(data: dict[str, Any]) -> OnConflict:
-    given = data.get("on_conflict", "match")
+    given = _given(data, "on_conflict", "match")
     if not isinstance(given, str) or given not in _ON_CONFLICT:
         known = ", ".join(sorted(_ON_CONFLICT))
         raise invalid("on_conflict", given, f"must be one of {known}")

@@ -35,7 +35,8 @@ def read_patch(data: Any, event: ScheduledEvent) -> Patch:
     if "payload" in data:
         changes["payload"] = data["payload"]
     if "on_tzdata_change" in data:
-        changes["on_tzdata_change"] = data["on_tzdata_change"] or "keep_wall"
+        policy = data["on_tzdata_change"]
+        changes["on_tzdata_change"] = "keep_wall" if policy is None else policy
     if not data.keys().isdisjoint(HANDLING):
         changes["handling"] = read_handling(data, Handling.from_json(event.handling))
     rule = None

@@ -294,15 +294,17 @@ def _too_large_for_django(error: RequestDataTooBig) -> Problem:
 
 
 def _of_too_many(error: TooManyRequests) -> Problem:
-    is_quota = isinstance(error, QuotaExceeded)
+    status, title, detail = HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", str(error)
+    if not isinstance(error, QuotaExceeded):
+        return Problem(status, title, detail, kind="throttled", headers=error.headers)
     return Problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many requests",
-        str(error),
-        kind="quota-exceeded" if is_quota else "throttled",
-        field=error.quota if is_quota else None,
-        value=error.value if is_quota else _ABSENT,
-        rule=error.rule if is_quota else None,
+        status,
+        title,
+        detail,
+        kind="quota-exceeded",
+        field=error.quota,
+        value=error.value,
+        rule=error.rule,
         headers=error.headers,
     )
 

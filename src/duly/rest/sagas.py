@@ -33,7 +33,7 @@ def list_sagas(  # noqa: PLR0913 - each narrows the choice
     entity_type: Text | None = None,
     entity_id: Text | None = None,
     limit: Limit = pages.DEFAULT_LIMIT,
-    cursor: Text | None = None,
+    cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List sagas, the newest first."""
     caller = require(request, Scope.READ)

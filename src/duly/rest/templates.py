@@ -38,7 +38,7 @@ def list_templates(
     request: HttpRequest,
     service_id: Text | None = None,
     limit: Limit = pages.DEFAULT_LIMIT,
-    cursor: Text | None = None,
+    cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List templates by name."""
     caller = require(request, Scope.READ)

@@ -46,7 +46,8 @@ def _json(variable: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{variable} must be JSON: {error}; got {text!r:.60}") from None
+        # Not the text itself: there are secrets in it.
+        raise ConfigurationError(f"{variable} must be JSON: {error}") from None
 
 
 def _typed(variable: str, text: str, expected: type) -> Any:

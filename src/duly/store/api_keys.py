@@ -100,11 +100,19 @@ def listed(using: str, service: str | None) -> QuerySet[ApiKey, ApiKey]:
     return rows if service is None else rows.filter(service=service)
 
 
+def find(using: str, key: UUID | str) -> ApiKey:
+    """Find a key by its id or prefix. Raises KeyNotFound."""
+    return _first(ApiKey.objects.using(using).filter(_named(key)), key)
+
+
 def _locked(using: str, key: UUID | str) -> ApiKey:
-    rows = ApiKey.objects.using(using).select_for_update()
-    found = rows.filter(_named(key)).first()
+    return _first(ApiKey.objects.using(using).select_for_update().filter(_named(key)), key)
+
+
+def _first(rows: QuerySet[ApiKey, ApiKey], key: UUID | str) -> ApiKey:
+    found = rows.first()
     if found is None:
-        # Who pastes the whole key by mistake must not find it in a log.
+        # Who pastes a whole key by mistake must not find it in a log.
         raise KeyNotFound(f"no API key has the id or prefix {str(key)[:12]!r}")
     return found
 
