@@ -88,6 +88,17 @@ def remaining_of(request: HttpRequest) -> Remaining:
     return found
 
 
+def admit_events(request: HttpRequest, service: str, count: int) -> Remaining:
+    """Take so many events from the quotas of their service, before they are scheduled.
+
+    The answer's headers say what is left. Raises QuotaExceeded, and nothing is taken.
+    """
+    left = quotas.admit_events(service, count, clock.now(config().database))
+    both = remaining_of(request) + left
+    setattr(request, _REMAINING, both)
+    return both
+
+
 def add_security(description: dict[str, Any]) -> None:
     """Say in an OpenAPI description that a key needs the name of its service beside it.
 

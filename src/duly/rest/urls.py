@@ -8,5 +8,6 @@ from duly.rest.api import api, nothing_here
 
 urlpatterns = [
     path("api/", api.urls),
-    re_path(r"^api/(?P<rest>.*)$", nothing_here),
+    # With line breaks in it as well, or Django answers, in HTML.
+    re_path(r"^api/(?P<rest>(?s:.*))\Z", nothing_here),
 ]
