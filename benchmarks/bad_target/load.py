@@ -21,11 +21,11 @@ BATCH = 5000
 
 
 def main(start: float, options: dict[str, float]) -> None:
-    """Schedule steady traffic to "good", and occurrences of "bad" over the time it is down."""
+    """Schedule steady traffic to "good", and occurrences of "bad" over the hour that it is down."""
     call_command("migrate", verbosity=0)
     dice = random.Random(7)
     new = list(_events(dice, "good", start, options["seconds"], options["good"]))
-    new += _events(dice, "bad", start, options["down"], options["bad"])
+    new += _events(dice, "bad", start + options["down"], -options["hour"], options["bad"])
     for first in range(0, len(new), BATCH):
         duly.schedule_events(new[first : first + BATCH])
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,9 @@ from duly.testing.servers import PostgresServer
 from duly.webhooks import new_secret
 
 HOUR = 3600.0
-# Of a real hour; see `duly.policy.breaker.Breaker`.
-OPEN_FOR, OPEN_CAP = 30.0, 300.0
-LEAD_SECONDS = 12.0
-DRAIN_SECONDS = 180.0
+# To load what is due, and to put aside what has been due for long.
+LEAD_SECONDS = 60.0
+DRAIN_SECONDS = 420.0
 # What arrives so soon after an opening had been let in before it.
 ON_THE_WAY_SECONDS = 0.1
 
@@ -34,23 +33,17 @@ class Options:
     """What a run is like; times are seconds."""
 
     down: float
-    """How long the bad target is down: the hour, shortened."""
+    """The last seconds of the hour for which the bad target is down."""
     after: float
     """How long good traffic goes on when it is up again."""
     bad: int
-    """Occurrences of the bad service, due over the time that it is down."""
+    """Occurrences of the bad service, due over the hour."""
     good_rate: float
     answer_seconds: float
 
     @property
     def seconds(self) -> float:
         return self.down + self.after
-
-    @property
-    def breaker(self) -> dict[str, float]:
-        """The default breaker, on the scale on which the hour is shortened."""
-        scale = self.down / HOUR
-        return {"open_for": OPEN_FOR * scale, "open_cap": OPEN_CAP * scale}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,14 @@ class Found:
     """Of the bad service, all told."""
     drained: float
     """Seconds from up again to the end of the last of them."""
+    recovering: float
+    """When the first request after the hour arrived, in seconds after the start."""
+    recovered: float
+    """When the last of them was over, in seconds after the start."""
+
+    def is_recovering(self, due: float) -> bool:
+        """Say whether an occurrence of the good service was due beside the recovery."""
+        return self.recovering <= due < self.recovered
 
 
 def measure(options: Options, *, with_bad: bool) -> Found:
@@ -83,6 +84,7 @@ def measure(options: Options, *, with_bad: bool) -> Found:
         load = {
             "seconds": options.seconds,
             "down": options.down,
+            "hour": HOUR,
             "good": int(options.good_rate * options.seconds),
             "bad": options.bad if with_bad else 0,
         }
@@ -111,7 +113,7 @@ def _environment(url: str, folder: Path, target: Target, options: Options) -> di
             "url": f"http://127.0.0.1:{target.server_port}/",
             "secret": {"env": "BAD_TARGET_SECRET"},
             "allow": ["127.0.0.0/8"],
-            "breaker": options.breaker,
+            "breaker": True,
         },
     }
     return {
@@ -139,7 +141,7 @@ def _watched(
     end = start + options.seconds
     drained = up
     while time.time() < max(end, up + DRAIN_SECONDS):
-        time.sleep(0.5)
+        time.sleep(1)
         if time.time() < end and drained > up:
             continue
         (left,) = _rows(server, _LEFT)[0]
@@ -166,6 +168,8 @@ def _watched(
         statuses=statuses,
         attempts=sum(int(attempts) for _, _, attempts in _rows(server, _STATUSES)),
         drained=drained - up,
+        recovering=options.down + min((at - up for at in target.arrivals if at > up), default=0.0),
+        recovered=options.down + drained - up,
     )
 
 
@@ -191,12 +195,20 @@ def _sleep_until(at: float) -> None:
     time.sleep(max(0.0, at - time.time()))
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """Give the value below which so large a share of them is."""
-    ascending = sorted(values)
-    return ascending[min(len(ascending) - 1, int(len(ascending) * share))]
+def percentile(weighed: Sequence[tuple[float, float]], share: float) -> float:
+    """Give the value below which so large a share of them is, each with its weight."""
+    left = share * sum(weight for _, weight in weighed)
+    for value, weight in sorted(weighed):
+        left -= weight
+        if left < 0:
+            return value
+    return max(value for value, _ in weighed)
 
 
 def as_json(options: Options, found: Found) -> dict[str, Any]:
     """Give what was found, for a file."""
-    return {"options": asdict(options), **asdict(found)}
+    # Not asdict: it takes a Counter apart into pairs, and counts these.
+    return {
+        "options": asdict(options),
+        **{one.name: getattr(found, one.name) for one in fields(found)},
+    }

@@ -72,6 +72,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    redact: str = ""
+    """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
+    of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
     bad_keys: str = "100/m"
     """How many bad keys and tokens an address, or the prefix of a key, may bring: so many at
     once, and then evenly; more are answered 429. Counted by each process. Empty: any number."""

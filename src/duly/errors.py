@@ -50,6 +50,10 @@ class InvalidPayload(DulyError, ValueError):
     """A payload that is not JSON, or is too large, too deep or too wide to store."""
 
 
+class UnreadablePayload(DulyError, ValueError):
+    """An encrypted payload whose key is not in this process, or that was moved or tampered with."""
+
+
 class UnknownEventType(DulyError, LookupError):
     """No handler is registered for an event type."""
 

@@ -7,7 +7,7 @@ once in a call, and what is right at first sight is passed without a further cal
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -54,7 +54,7 @@ class NewEvent:
 
     event_type: str
     rule: Rule
-    payload: Any = None
+    payload: Any = field(default=None, repr=False)
     entity: tuple[str, object] | None = None
     key: str | None = None
     service: str = "default"
@@ -182,7 +182,7 @@ def _is_spread(rule: Rule) -> bool:
     return terms is None or terms.jitter is not None
 
 
-def tzdata_change_of(given: object, rule: Rule) -> TzdataChange:
+def tzdata_change_of(given: Any, rule: Rule) -> TzdataChange:
     """Check what an event with this rule does on other time zone data. Raises InvalidEvent."""
     try:
         policy = OnTzdataChange(given)

@@ -227,9 +227,9 @@ def amend_event(
         text = payloads.encode(changes["payload"], settings.payload_max_bytes)
         fields["payload"] = EncodedPayload(text)
     for name in ("user_timezone", "resource_timezone"):
-        zone = changes.get(name)
-        if zone is not None:
-            fields[name] = zones.get_zone(zone).name if zone else ""
+        if name in changes:
+            zone: Any = changes.get(name)
+            fields[name] = "" if zone == "" else zones.get_zone(zone).name
     if "handling" in changes:
         fields["handling"] = changes["handling"].to_json()
     with transaction.atomic(using):

@@ -86,6 +86,7 @@ def checked_saga(
 def start_checked(new: NewSaga, *, actor: str = "") -> tuple[Saga, bool]:
     """Start it, or find the one that has its key; says whether it was started."""
     check_length("actor", actor)
+    services.registry.refresh()
     using = config().database
     return sagas.start(using, new, clock.now(using), actor)
 
@@ -110,6 +111,7 @@ def signal_saga(
     """
     settings = config()
     text = payloads.encode(value, settings.payload_max_bytes)
+    services.registry.refresh()
     now = clock.now(settings.database)
     decoded = payloads.decode(text)
     which = Which(saga, name, service)
@@ -132,6 +134,7 @@ def cancel_saga(
     Gives the saga. Raises SagaNotFound, and SagaConflict for one that is completed.
     """
     using = config().database
+    services.registry.refresh()
     which = Which(saga, name, service)
     return sagas.cancel(using, which, reason, clock.now(using), actor)
 

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import QuerySet
 
-from duly import clock, registry
+from duly import clock, registry, services
 from duly.civil import contexts
 from duly.civil import explain as explaining
 from duly.civil import preview as previewing
@@ -134,6 +134,8 @@ def schedule_events(
     now = clock.now(using)
     drafts = Intake(settings, now).take_all(new_events)
     check_length("actor", actor)
+    # Which of them are to be encrypted.
+    services.registry.refresh(settings)
     return arrivals.schedule(using, drafts, now, on_conflict, actor)
 
 

@@ -9,8 +9,10 @@ from duly.access.keys import issue_key, revoke_key
 from duly.access.throttle import MOST_REMEMBERED, Throttle, network_of, throttle
 from duly.policy.rate import Rate
 from duly.policy.scopes import Scope
+from duly.rest.auth import add_security
 from duly.testing.manual_clock import ManualClock
 from tests.access.conftest import Get
+from tests.access.urls import api
 
 READ = [Scope.READ]
 
@@ -26,6 +28,27 @@ def test_a_key_with_its_service_is_let_in(get: Get) -> None:
         "service": "billing",
         "scopes": ["read"],
     }
+
+
+def test_a_service_may_have_any_name_that_can_be_printed(get: Get) -> None:
+    _, secret = issue_key("café 予約", "backend", READ)
+
+    sent = "café 予約".encode().decode("latin-1")
+
+    assert get(X_API_Key=secret, X_Service_Name=sent).json()["service"] == "café 予約"
+
+
+def test_the_description_says_that_a_key_needs_the_name_of_its_service(get: Get) -> None:
+    description: dict[str, Any] = dict(api.get_openapi_schema(path_prefix="/api/"))
+
+    add_security(description)
+
+    schemes = description["components"]["securitySchemes"]
+    assert schemes["ApiKey"]["name"] == "X-API-Key"
+    assert schemes["ServiceName"]["name"] == "X-Service-Name"
+    assert schemes["BearerToken"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    who = description["paths"]["/api/who"]["get"]
+    assert who["security"] == [{"ApiKey": [], "ServiceName": []}, {"BearerToken": []}]
 
 
 def test_without_a_valid_key_the_answer_is_401_and_says_how_to_ask(get: Get) -> None:
@@ -46,6 +69,12 @@ def test_without_a_valid_key_the_answer_is_401_and_says_how_to_ask(get: Get) -> 
     assert {answer.status_code for answer in refused} == {401}
     assert all('realm="duly"' in answer["WWW-Authenticate"] for answer in refused)
     assert all(secret[:-2] not in answer.content.decode() for answer in refused)
+
+
+def test_a_refusal_is_no_line_in_the_log(get: Get, caplog: Any) -> None:
+    assert get().status_code == 401
+
+    assert caplog.records == []
 
 
 def test_a_missing_scope_is_403_and_named(get: Get) -> None:

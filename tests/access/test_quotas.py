@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ from duly.models import QuotaUse, ScheduledEvent
 from duly.policy.quota import Left, Quota, Remaining, quota_from
 from duly.policy.scopes import Scope
 from duly.services import registry
+from duly.store.quotas import Used
 from duly.store.services import put_service
 from tests.access.conftest import Get
 from tests.builders import NOW, stored_event
@@ -264,8 +266,8 @@ def test_refusals_are_forgotten_in_bounded_memory(limit: Limit, settings: Any) -
     names = [f"service {number}" for number in range(quotas._MOST_REFUSED + 10)]
     wanted = quotas._Wanted("requests", "", 1, quota_from({"requests": "1/h"}).requests, None)
     for name in names:
-        asked = quotas.replace(wanted, service=name)
-        quotas._taker._refusal("default", asked, quotas.Used(2**60, 0), 0)
+        asked = replace(wanted, service=name)
+        quotas._taker._refusal("default", asked, Used(2**60, 0), 0)
 
     assert len(quotas._taker._refused) == quotas._MOST_REFUSED
 

@@ -12,9 +12,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 240.0
-SMALL = (
-    "--clients=2 --seconds=1 --bulk=500 --rate=20 --firing=2 --rounds=1 --no-judge --engine=within"
-).split()
+SMALL = [
+    "--clients=2",
+    "--seconds=1",
+    "--bulk=500",
+    "--rate=20",
+    "--firing=2",
+    "--rounds=1",
+    "--no-judge",
+    "--engine=within",
+]
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def test_a_rotation_leaves_both_and_a_revocation_none(cli: Cli, using: str) -> N
     new = json.loads(out)
     assert code == 0
     for key in (old, new):
-        assert keys.verify("billing", key["key"])
+        assert keys.verify("billing", key["key"]).service == "billing"
 
     assert [cli("keys", "revoke", key["prefix"])[0] for key in (old, new)] == [0, 0]
 

@@ -29,7 +29,8 @@ def environment_of(service: dict[str, Any]) -> dict[str, str]:
     """Give the environment that a container of ours gets, with the file of secrets filled in."""
     lines = (DEPLOY / "duly.env.example").read_text().splitlines()
     pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
-    return {name: value or "x" * 48 for name, _, value in pairs} | service["environment"]
+    own: dict[str, str] = service["environment"]
+    return {name: value or "x" * 48 for name, _, value in pairs} | own
 
 
 def test_compose_is_what_its_schema_allows(compose: dict[str, Any]) -> None:

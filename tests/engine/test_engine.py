@@ -18,6 +18,7 @@ from duly import clock as clocks
 from duly.clock import DatabaseClock
 from duly.engine.floor import FULL_LOOK_SECONDS
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.store.rows import Born
 from tests import builders
 from tests.engine.conftest import Signals
 
@@ -473,3 +474,26 @@ def test_plain_handlers_that_are_all_busy_do_not_hold_up_the_async_ones(
     assert fired == ["quick"]
     release.set()
     signals.wait("occurrences.recorded", 4)
+
+
+def test_what_comes_due_while_a_look_has_every_slot_begins_once_the_look_is_over(
+    start_engine: Start, handle: Handle, signals: Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle("call", lambda occurrence: None)
+    held_due = datetime.now(UTC) + timedelta(seconds=0.8)
+    duly.schedule_event("call", At.instant(held_due))
+    engine = start_engine(concurrency=1, poll_seconds=60.0)
+    signals.wait("events.planned")
+    looked = threading.Event()
+
+    def find_nothing(**asked: Any) -> Born:
+        # It has the one slot by now, and somebody else has locked what it looks for.
+        time.sleep(max(0.0, (held_due - datetime.now(UTC)).total_seconds() + 0.2))
+        looked.set()
+        return Born([], [])
+
+    monkeypatch.setattr(engine._store, "claim_due", find_nothing)
+    duly.schedule_event("call", At.instant(datetime.now(UTC)))
+    assert looked.wait(5)
+
+    assert signals.wait("occurrences.recorded", seconds=3)["count"] == 1

@@ -11,10 +11,12 @@ import pytest
 from django.test import Client
 
 from duly.access import quotas
+from duly.access.calls import call_log
 from duly.access.keys import issue_key
 from duly.access.throttle import throttle
 from duly.policy.scopes import Scope
 from duly.services import registry
+from tests.rest import description
 
 ALL = (Scope.READ, Scope.SCHEDULE, Scope.CANCEL, Scope.REPLAY)
 _ABSENT: Any = object()
@@ -35,9 +37,11 @@ class Api:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         content_type = names.pop("Content-Type", "application/json")
         known = {"X-Service-Name": self.service, "X-API-Key": self.secret}
-        return Client(raise_request_exception=False).generic(
+        answer = Client(raise_request_exception=False).generic(
             method, f"/api/{path}", raw, content_type=content_type, headers=known | names
         )
+        description.check(method, path, answer)
+        return answer
 
 
 @pytest.fixture
@@ -48,6 +52,7 @@ def using(database: str, settings: Any) -> Iterator[str]:
     registry.forget()
     yield database
     throttle.forget()
+    call_log.forget()
     quotas._taker.forget()
     registry.forget()
 

@@ -13,9 +13,10 @@ from tests.service.conftest import HANDLERS
 from tests.service.serving import WAIT_SECONDS, Serving, await_condition, duly, environment_of
 
 ASK_WSGI = """
+from wsgiref.util import setup_testing_defaults
 from duly.service.wsgi import application
-environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/events/upcoming", "SERVER_NAME": "localhost",
-           "SERVER_PORT": "8005", "wsgi.input": None, "wsgi.url_scheme": "http"}
+environ = {"PATH_INFO": "/api/events/upcoming", "HTTP_HOST": "localhost"}
+setup_testing_defaults(environ)
 def start_response(status, headers):
     print(status)
 b"".join(application(environ, start_response))
@@ -52,7 +53,7 @@ def _python(folder: Path, code: str) -> str:
 
 
 def test_wsgi_and_asgi_have_the_same_project_once_there_are_tables(tmp_path: Path) -> None:
-    assert duly(tmp_path, "keys", "list").returncode == 0
+    assert duly(tmp_path, "upcoming").returncode == 0
 
     assert _python(tmp_path, ASK_WSGI).startswith("401 ")
     assert _python(tmp_path, ASK_ASGI).startswith("200")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import RequestFactory
 from prometheus_client.parser import text_string_to_metric_families
 
+from duly.service.options import ServiceOptions
+from duly.service.probes import ProbesMiddleware
 from duly.testing.servers import PostgresServer
 from tests.service.serving import Serving, await_condition, duly
 
@@ -64,32 +70,11 @@ def test_it_is_ready_again_when_its_database_is_back(
         # Neither the host nor the user: whoever asks is anybody.
         assert told.data["checks"]["database"]["problem"] == "does not answer (OperationalError)"
         assert serving.get("/health").status == 200
-        assert samples(serving)["duly_database_up"] == 0
+        await_condition(lambda: samples(serving)["duly_database_up"] == 0)
 
         crashable_postgres.start()
         await_condition(lambda: serving.get("/ready").status == 200)
-        assert samples(serving)["duly_database_up"] == 1
-
-
-def test_an_engine_that_does_not_fire_what_is_late_is_not_ready(tmp_path: Path) -> None:
-    # Staging's engine holds still on a database that is production's.
-    production = {"DULY_ENVIRONMENT": "production", "DULY_STRICT": "false"}
-    assert duly(tmp_path, "run", "--once", **production).returncode == 0
-    scheduled = duly(tmp_path, "schedule", "call", "every 1s", **production)
-    assert scheduled.returncode == 0, scheduled.stderr
-    staging = {"DULY_ENVIRONMENT": "staging", "DULY_READY_LATENESS_SECONDS": "0.5"}
-
-    with Serving(tmp_path, variables=staging) as serving:
-
-        def is_late() -> bool:
-            return serving.get("/ready").data["checks"].get("lateness", {}).get("ok") is False
-
-        await_condition(is_late)
-        checks = serving.get("/ready").data["checks"]
-
-    assert checks["engine"] == {"ok": True}
-    assert checks["lateness"]["problem"] == "the oldest firing is more than 0.5 s late"
-    assert checks["lateness"]["seconds"] > 0.5
+        await_condition(lambda: samples(serving)["duly_database_up"] == 1)
 
 
 def test_metrics_are_prometheus_and_all_their_names_are_ours(service: Serving) -> None:
@@ -128,13 +113,16 @@ def test_metrics_count_what_fired_and_how_late_it_began(service: Serving) -> Non
     assert after["duly_lateness_seconds_sum"] < 5 + before["duly_lateness_seconds_sum"]
 
 
-def test_metrics_may_ask_for_a_token(tmp_path: Path) -> None:
+def test_metrics_may_ask_for_a_token(database: str, settings: Any) -> None:
     token = "scrape-me-if-you-can"
-    with Serving(tmp_path, ("--no-engine",), {"DULY_METRICS_TOKEN": token}) as serving:
-        refused = serving.get("/metrics")
+    settings.DULY = {"DATABASE": database}
+    settings.DULY_SERVICE = ServiceOptions(metrics_token=token)
+    probes = ProbesMiddleware(lambda request: HttpResponse())
 
-        assert refused.status == 401
-        assert refused.headers["www-authenticate"] == "Bearer"
-        assert serving.get("/metrics", Authorization="Bearer another").status == 401
-        assert serving.get("/metrics", Authorization=f"Bearer {token}").status == 200
-        assert serving.get("/ready").status == 200
+    def ask(**headers: str) -> HttpResponseBase:
+        return probes(RequestFactory().get("/metrics", headers=headers))
+
+    assert ask().status_code == 401
+    assert ask().headers["WWW-Authenticate"] == "Bearer"
+    assert ask(Authorization="Bearer another").status_code == 401
+    assert ask(Authorization=f"Bearer {token}").status_code == 200

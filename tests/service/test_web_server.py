@@ -167,7 +167,7 @@ def test_headers_that_are_too_large_are_refused(start: Start) -> None:
 
     answer = said(port, b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n")
 
-    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b" 431 Request Header Fields Too Large" in answer
 
 
 def test_a_stop_answers_what_has_been_asked_and_closes_what_waits(start: Start) -> None:
@@ -216,12 +216,15 @@ def test_a_stop_waits_no_longer_than_it_may(start: Start) -> None:
 def test_a_stream_of_events_ends_with_the_next_one_when_the_server_stops(start: Start) -> None:
     began = threading.Event()
 
-    def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Type", "text/event-stream")])
+    def events() -> Iterator[bytes]:
         while True:
             yield b": here\n\n"
             began.set()
             time.sleep(0.05)
+
+    def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        return events()
 
     server, port = start(stream)
     with ExitStack() as stack:

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from duly.models import GateEntry, Occurrence
+from duly.models import Gate, GateEntry, Occurrence
+from duly.policy.breaker import Breaker
 from duly.policy.gates import PASSES, Terms, Verdict
 from duly.policy.limits import Limits
-from duly.store import gates
+from duly.store import gate_rows, gates
 from duly.store.backends import open_store
 from duly.store.contract import Store
 from duly.store.rows import Claim
@@ -98,3 +99,67 @@ def test_what_another_engine_runs_is_counted_though_one_that_lost_it_asks_for_it
     assert verdicts[0].reason == "1 under way"
     under_way = GateEntry.objects.using(store.using).filter(state=GateEntry.UNDER_WAY)
     assert [entry.occurrence_id for entry in under_way] == [running.id]
+
+
+def test_what_is_kept_out_waits_for_the_breaker_and_is_woken_when_it_closes(store: Store) -> None:
+    terms = {CRM: Terms(breaker=Breaker())}
+    first, second = claims(store, 2)
+    gates.steer(store.using, CRM, opens=True, now=NOW, actor="ops")
+    (refused,) = admit(store, [first], terms, NOW)
+
+    waits = gates.keep_out(store.using, [(second, refused)], NOW)
+
+    assert waits == {second.id}
+    assert refused.until == wake_at(store, second)
+    gates.steer(store.using, CRM, opens=False, now=NOW + SECOND, actor="ops")
+    assert wake_at(store, first) == wake_at(store, second) == NOW + SECOND
+
+
+def test_nobody_is_kept_out_by_a_breaker_that_was_closed_meanwhile(store: Store) -> None:
+    terms = {CRM: Terms(breaker=Breaker())}
+    first, second = claims(store, 2)
+    gates.steer(store.using, CRM, opens=True, now=NOW, actor="ops")
+    (refused,) = admit(store, [first], terms, NOW)
+    gates.steer(store.using, CRM, opens=False, now=NOW, actor="ops")
+
+    assert gates.keep_out(store.using, [(second, refused)], NOW) == set()
+    assert admit(store, [second], terms, NOW) == [PASSES]
+
+
+def test_what_somebody_else_runs_by_now_is_not_kept_out(store: Store) -> None:
+    terms = {CRM: Terms(breaker=Breaker())}
+    first, second = claims(store, 2)
+    let_in(store, second, terms, NOW)
+    gates.steer(store.using, CRM, opens=True, now=NOW, actor="ops")
+    (refused,) = admit(store, [first], terms, NOW)
+
+    assert gates.keep_out(store.using, [(second, refused)], NOW) == set()
+    assert Occurrence.objects.using(store.using).get(id=second.id).status == "running"
+
+
+def test_what_ended_without_passing_its_gates_is_swept(store: Store) -> None:
+    terms = {"key:call:patient:7": Terms(Limits(in_flight=1))}
+    running, waiting, cancelled = claims(store, 3)
+    let_in(store, running, terms, NOW)
+    admit(store, [waiting, cancelled], terms, NOW)
+    Occurrence.objects.using(store.using).filter(id=cancelled.id).update(
+        status="cancelled", wake_at=None, finished_at=NOW
+    )
+
+    assert gate_rows.sweep(store.using, NOW) == 1
+
+    left = GateEntry.objects.using(store.using).values_list("occurrence_id", flat=True)
+    assert set(left) == {running.id, waiting.id}
+
+
+def test_the_gate_of_an_entity_goes_once_nobody_has_been_there_for_an_hour(store: Store) -> None:
+    (one,) = claims(store, 1)
+    let_in(store, one, {"key:call:patient:7": Terms(Limits(in_flight=1)), CRM: Terms()}, NOW)
+    Occurrence.objects.using(store.using).filter(id=one.id).update(
+        status="succeeded", wake_at=None, finished_at=NOW, holder=None
+    )
+
+    gate_rows.sweep(store.using, NOW + timedelta(minutes=59))
+    assert Gate.objects.using(store.using).count() == 2
+    gate_rows.sweep(store.using, NOW + timedelta(minutes=61))
+    assert [gate.name for gate in Gate.objects.using(store.using)] == [CRM]

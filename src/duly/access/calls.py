@@ -33,6 +33,11 @@ _Name = tuple[str, str, str, int]
 class CallLog:
     """Gathers the calls of this process, and writes them down in a thread of its own."""
 
+    _lock: threading.Lock
+    _writing: threading.Lock
+    _gathered: Counter[_Name]
+    _thread: threading.Thread | None
+
     def __init__(self) -> None:
         self._afresh()
 
@@ -75,8 +80,8 @@ class CallLog:
     def _afresh(self) -> None:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._gathered: Counter[_Name] = Counter()
-        self._thread: threading.Thread | None = None
+        self._gathered = Counter()
+        self._thread = None
 
     def _count(self, name: _Name, count: int) -> None:
         if name not in self._gathered and len(self._gathered) >= MOST_GATHERED:

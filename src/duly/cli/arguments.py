@@ -48,6 +48,11 @@ What is there stays where it is, as the partition of the past, until the month e
 month after it has its own, and engines make those to come. `duly prune` then drops months.
 Engines wait while PostgreSQL reads both tables once."""
 
+PAYLOADS = """\
+rotate encrypts with the newest key of each service what another key, or none, encrypted; what
+belongs to a service that does not encrypt any more is decrypted. Engines and callers may go on
+meanwhile; broken off, it goes on where it was. 1 where something could not be read."""
+
 BREAKERS = """\
 NAME is "service:" and a service, or "type:" and an event type, as the list shows them."""
 
@@ -72,10 +77,12 @@ def add_verbs(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (summary, description, add_arguments) in _VERBS.items():
         verb = verbs.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip(),
         )
         add_arguments(verb)
-        if add_arguments not in (_tzdata, _ledger, _saga, _keys):  # Their own verbs have them.
+        if add_arguments not in (_tzdata, _ledger, _saga, _payloads, _keys):  # Their own verbs do.
             _add_common(verb)
 
 
@@ -178,6 +185,7 @@ def _upcoming(verb: ArgumentParser) -> None:
     verb.add_argument("--start", metavar="TIME", help="ISO 8601 with offset; else overdue, too")
     verb.add_argument("--end", metavar="TIME", help="ISO 8601 with offset; not included")
     verb.add_argument("--tz", metavar="ZONE", help="show civil times in this zone")
+    _add_reveal(verb)
     _add_count(verb, 20)
 
 
@@ -252,6 +260,7 @@ def _ledger(verb: ArgumentParser) -> None:
 def _saga(verb: ArgumentParser) -> None:
     what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
     show = what.add_parser("show", help="tell how far a saga has come, step by step")
+    _add_reveal(show)
     list_ = what.add_parser("list", help="list sagas, the newest first")
     list_.add_argument("--name", metavar="NAME", help="only sagas of this name")
     list_.add_argument("--status", metavar="STATUS", help="such as waiting, or failed")
@@ -297,6 +306,16 @@ def _prune(verb: ArgumentParser) -> None:
     verb.add_argument("--older-than", metavar="SPAN", help=text)
     verb.add_argument("--dead", action="store_true", help="dead occurrences as well")
     _add_dry_run(verb)
+
+
+def _payloads(verb: ArgumentParser) -> None:
+    what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
+    rotate = what.add_parser("rotate", help="encrypt what is stored with the newest key")
+    rotate.add_argument("--service", metavar="NAME", help="only payloads of this service")
+    text = "rows that are written together (200)"
+    rotate.add_argument("--batch", type=int, default=200, metavar="N", help=text)
+    _add_dry_run(rotate)
+    _add_common(rotate)
 
 
 def _partition(verb: ArgumentParser) -> None:
@@ -367,6 +386,11 @@ def _add_entity(verb: ArgumentParser) -> None:
     verb.add_argument("--entity", metavar="TYPE:ID", help="such as appointment:42")
 
 
+def _add_reveal(verb: ArgumentParser) -> None:
+    text = "show payloads whole, those that are encrypted or redacted, too"
+    verb.add_argument("--reveal", action="store_true", help=text)
+
+
 def _add_count(verb: ArgumentParser, default: int) -> None:
     text = f"how many ({default})"
     verb.add_argument("-n", "--count", type=int, default=default, metavar="N", help=text)
@@ -395,6 +419,7 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "keys": ("create, list, show, rotate and revoke API keys", KEYS, _keys),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
+    "payloads": ("rotate: encrypt what is stored with the newest keys", PAYLOADS, _payloads),
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
     "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),

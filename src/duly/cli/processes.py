@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 from duly.cli.signals import Signals
+from duly.policy.backoff import Backoff
 
 # How often it is asked whether a signal has come.
 LOOK_SECONDS = 0.25
@@ -91,14 +92,13 @@ class _Member:
         self.process: SpawnProcess | None = None
         self.is_wanted = True
         self.started_at = self.start_at = 0.0
-        self._wait = FIRST_WAIT_SECONDS
+        self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
 
     def ended(self, now: float) -> None:
         """Set when it is to be started again: later, the sooner it ends each time."""
         if now - self.started_at >= STEADY_SECONDS:
-            self._wait = FIRST_WAIT_SECONDS
-        self.start_at = now + self._wait
-        self._wait = min(2 * self._wait, LONGEST_WAIT_SECONDS)
+            self._backoff.worked()
+        self.start_at = now + self._backoff.failed()
 
 
 def perform_in_child(options: Namespace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -18,13 +17,13 @@ from duly.engine.execute import Attempt
 from duly.engine.executors.base import Executor
 from duly.engine.executors.hand_over import HandOver
 from duly.engine.executors.slots import Places, Slots
+from duly.engine.gatekeeper import Gatekeeper
 from duly.engine.holding import Holding
 from duly.engine.leases import Leases
 from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineOptions
-from duly.engine.routes import Due, Route, Routes, runs_here
+from duly.engine.routes import Due, Route, Routes
 from duly.engine.shut import Shut
-from duly.policy.gates import NO_ROOM, PASSES
-from duly.store import gates
+from duly.policy.backoff import Backoff
 from duly.store.contract import Store
 from duly.store.rows import Claim, PassedOver, lateness
 from duly.store.statements import own_connections
@@ -35,8 +34,6 @@ from duly.telemetry import emit
 SHORTEST_PARK = timedelta(seconds=5)
 LONGEST_PARK = timedelta(minutes=5)
 EXPIRED = "expired"
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
 
 
 class Dispatcher:
@@ -56,9 +53,11 @@ class Dispatcher:
         self._options = options
         self._leases = leases
         self._delivery = delivery
-        self._shut = shut
         self.routes: Routes = delivery.routes
         self._holding = Holding(clock, delivery.routes)
+        self._gatekeeper = Gatekeeper(
+            store.using, clock, self._holding, shut, self._startable, self._room_at
+        )
         self._least_held = HELD_PER_SLOT * options.concurrency + options.async_concurrency
         self._most_held = self._least_held
         self._started = 0
@@ -67,11 +66,13 @@ class Dispatcher:
 
     def start(self) -> None:
         self._thread.start()
+        self._gatekeeper.start()
 
     def stop(self) -> list[Claim]:
         """Start nothing more; gives the claims that were held and never begun."""
         self._holding.stop()
         self._thread.join()
+        self._gatekeeper.join()
         return self._holding.claims()
 
     def room(self) -> int:
@@ -158,7 +159,7 @@ class Dispatcher:
 
     def _run(self) -> None:
         own_connections()
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff()
         try:
             while True:
                 found = self._holding.next()
@@ -169,17 +170,15 @@ class Dispatcher:
                     used = self._start(self._due(found.due))
                     for batch in found.batches:
                         used += self._start_batch(batch)
-                    # Last: it waits for a lock that all engines share.
-                    self._let_in(self._due(found.gated))
                     self._park(found.strangers)
-                    wait = FIRST_WAIT_SECONDS
+                    backoff.worked()
                 except Exception as error:
                     connections[self._store.using].close()
+                    wait = backoff.failed()
                     emit("engine.faulted", part="dispatch", error=repr(error), wait_seconds=wait)
-                    due = [*found.gated, *found.due, *chain.from_iterable(found.batches)]
+                    due = [*found.due, *chain.from_iterable(found.batches)]
                     self._holding.put_again([one.claim for one in due] + found.strangers)
                     self._holding.pause(wait)
-                    wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                 finally:
                     found.slots.give_back(used)
         finally:
@@ -195,30 +194,9 @@ class Dispatcher:
         self._holding.put_again(early, JUMP_SECONDS)
         return [one for one in batch if one.claim.ready_at <= due_by]
 
-    def _let_in(self, batch: list[Due]) -> None:
-        """Ask the gates; who may not begin waits, and is held no more."""
-        if not batch:
-            return
-        now = self._clock.now(self._store.using)
-        batch = self._unexpired(batch, now)
-        requests = [
-            gates.Request(one.claim, one.route.terms(one.claim), one.route.place) for one in batch
-        ]
-        rooms = {
-            one.route.place: self._room_at(one.route.place) if runs_here(one.route) else len(batch)
-            for one in batch
-        }
-        verdicts = gates.admit(self._store.using, requests, rooms, now, random.random)
-        said = list(zip(batch, verdicts, strict=True))
-        for request, verdict in zip(requests, verdicts, strict=True):
-            if verdict is PASSES:
-                self._shut.let_in(request.terms)
-        self._holding.put_ready([one for one, verdict in said if verdict is PASSES])
-        self._holding.put_before_gates([one for one, verdict in said if verdict is NO_ROOM])
-        waits = {one.claim.id for one, verdict in said if verdict.until}
-        if waits:
-            self._holding.drop(waits)
-            emit("occurrences.deferred", count=len(waits))
+    def _startable(self, batch: list[Due]) -> list[Due]:
+        batch = self._due(batch)
+        return self._unexpired(batch, self._clock.now(self._store.using)) if batch else []
 
     def _start(self, batch: list[Due]) -> Counter[Places]:
         if not batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -18,8 +19,8 @@ from duly.engine.routes import Due, Routes, runs_here
 from duly.policy.handling import rank
 from duly.store.rows import Claim
 
-# What passes gates does so in one transaction, and all else that is due waits meanwhile: some
-# fifteen milliseconds for so many.
+# What passes gates does so in one transaction, of some fifteen milliseconds for so many; whoever
+# ends an attempt meanwhile waits.
 MOST_AT_GATES = 25
 
 
@@ -29,8 +30,6 @@ class Next(NamedTuple):
     slots: Slots
     """In which the due begin."""
     due: list[Due]
-    gated: list[Due]
-    """To be let in first."""
     strangers: list[Claim]
     """Those that nobody here can run."""
     batches: list[list[Due]]
@@ -51,7 +50,10 @@ class Holding:
         self._before_gates: list[Due] = []
         self._strangers: list[Claim] = []
         self._gathering = Gathering()
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._at_gates = threading.Condition(lock)
+        self._stopped = threading.Event()
         self._wants_slot = False
         self.is_stopping = False
 
@@ -72,17 +74,20 @@ class Holding:
             for claim in claims:
                 if self._is_held(claim):
                     self._set_timer(claim, self._clock.monotonic() + seconds)
+            self._changed.notify()
 
     def put_ready(self, due: Sequence[Due]) -> None:
         """Let what has been let in begin, as there are places."""
         with self._changed:
             for one in due:
                 self._put_ready(one)
+            self._changed.notify()
 
     def put_before_gates(self, due: Sequence[Due]) -> None:
         """Keep what there is no place for yet, to be asked for at its gates then."""
         with self._changed:
             self._before_gates += due
+            self._changed.notify()
 
     def claims(self) -> list[Claim]:
         """Give every claim that is held."""
@@ -112,11 +117,13 @@ class Holding:
         with self._changed:
             self.is_stopping = True
             self._changed.notify()
+            self._at_gates.notify()
+        self._stopped.set()
 
     def pause(self, seconds: float) -> None:
         """Wait, unless it is stopped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.is_stopping, seconds)
+        # Not on a condition: it would take the word that is another thread's.
+        self._stopped.wait(seconds)
 
     def next(self) -> Next:
         """Wait for claims that are due and have a free slot, or need one to look at them."""
@@ -130,6 +137,8 @@ class Holding:
                     or self._gathering.waits_for_place()
                 )
                 self._step_forward()
+                if self._gated:
+                    self._at_gates.notify()
                 due = [
                     one
                     for place, ready in self._ready.items()
@@ -137,19 +146,31 @@ class Holding:
                     for one in self._take(ready, slots.reserve(place, len(ready)))
                 ]
                 batches = self._take_batches(slots)
-                gated = [one for one in self._gated[:MOST_AT_GATES] if self._is_held(one.claim)]
                 strangers = [claim for claim in self._strangers if self._is_held(claim)]
-                is_left = len(self._gated) > MOST_AT_GATES
-                del self._gated[:MOST_AT_GATES]
                 self._strangers.clear()
-                if due or gated or strangers or batches:
-                    return Next(slots, due, gated, strangers, batches)
+                if due or strangers or batches:
+                    return Next(slots, due, strangers, batches)
                 # What was reserved was for claims that are held no more.
                 slots.give_back(Counter())
                 slots = Slots()
-                if not is_left:
-                    self._clock.wait(self._changed, self._due_in())
-            return Next(slots, [], [], [], [])
+                self._clock.wait(self._changed, self._due_in())
+            return Next(slots, [], [], [])
+
+    def next_at_gates(self, until: float) -> list[Due]:
+        """Wait for claims that are due and have gates to pass; none: it is stopping, or `until`.
+
+        until: on the monotonic clock.
+        """
+        with self._changed:
+            while not self.is_stopping:
+                batch = [one for one in self._gated[:MOST_AT_GATES] if self._is_held(one.claim)]
+                del self._gated[:MOST_AT_GATES]
+                seconds = until - self._clock.monotonic()
+                if batch or seconds <= 0:
+                    return batch
+                if not self._gated:
+                    self._clock.wait(self._at_gates, None if seconds == math.inf else seconds)
+            return []
 
     def _ripen(self) -> None:
         """Move what has come due from the timers to where it is started from."""

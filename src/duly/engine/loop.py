@@ -31,6 +31,7 @@ from duly.engine.rederive import TzdataWatch
 from duly.engine.seal import Sealer
 from duly.engine.shut import Shut
 from duly.engine.targets import publisher_of
+from duly.policy.backoff import Backoff
 from duly.policy.outcome import Interrupted, NotEntered, Outcome
 from duly.services import Registry
 from duly.store.backends import notice_silence, open_store
@@ -39,8 +40,6 @@ from duly.store.statements import own_connections
 from duly.store.wakeups import THROTTLE_SECONDS, watch
 from duly.telemetry import emit
 
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
 # Each engine comes to doubt a clock, and to believe it again, within this of the others.
 DOUBT_SECONDS = 1.0
 # Whoever has notified says nothing for a moment after; what it schedules then is found by
@@ -185,7 +184,7 @@ class Engine:
 
     def _run(self) -> None:
         own_connections()
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff()
         unparked = False
         try:
             while not self._stopping.is_set():
@@ -195,12 +194,12 @@ class Engine:
                     unparked = unparked or self._unpark()
                     seconds = self._turn()
                     self._looked_at = self._clock.monotonic()
-                    wait = FIRST_WAIT_SECONDS
+                    backoff.worked()
                 except Exception as error:
                     connections[self.options.using].close()
+                    seconds, wait = 0.0, backoff.failed()
                     emit("engine.faulted", part="loop", error=repr(error), wait_seconds=wait)
                     self._stopping.wait(wait)
-                    seconds, wait = 0.0, min(2 * wait, LONGEST_WAIT_SECONDS)
                 if seconds > 0:
                     self._awake.wait(seconds)
         finally:

@@ -1,6 +1,7 @@
 """Prune: a thread that deletes what ended long ago, and leaves the database alone in between.
 
-On a partitioned database it also makes the partitions of the months to come.
+It also sweeps what the ended have left at gates, and on a partitioned database makes the
+partitions of the months to come.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connections
 
 from duly.clock import Clock
-from duly.store import partitions, prune, retention, stamps, task_results
+from duly.store import gate_rows, partitions, prune, retention, stamps, task_results
 from duly.telemetry import emit
 
 CHECK_SECONDS = 600.0
@@ -32,22 +33,19 @@ class PruneWatch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-pruner", daemon=True)
 
-        self._has_duty = retention is not None or connections[using].vendor == "postgresql"
-
     def start(self) -> None:
-        if self._has_duty:
-            self._thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        if self._has_duty:
-            self._thread.join(timeout=5)
+        self._thread.join(timeout=5)
 
     def _run(self) -> None:
         wait = SHORTEST_REST_SECONDS
         while not self._stopping.wait(wait):
             # Each for itself: where the months to come cannot be made, history still goes.
-            for part, duty in (("partitions", self._make_months), ("prune", self._prune)):
+            duties = (self._make_months, self._sweep, self._prune)
+            for part, duty in zip(("partitions", "gates", "prune"), duties, strict=True):
                 try:
                     duty(self._clock.now(self._using))
                 except Exception as error:
@@ -57,8 +55,14 @@ class PruneWatch:
             wait = CHECK_SECONDS
 
     def _make_months(self, now: datetime) -> None:
+        if connections[self._using].vendor != "postgresql":
+            return
         if made := partitions.make_ahead(self._using, now):
             emit("partitions.made", names=made)
+
+    def _sweep(self, now: datetime) -> None:
+        if swept := gate_rows.sweep(self._using, now):
+            emit("gates.swept", count=swept)
 
     def _prune(self, now: datetime) -> None:
         if self._retention is None:

@@ -14,6 +14,7 @@ from duly.clock import Clock
 from duly.engine.execute import Attempt
 from duly.engine.settle import passed_by
 from duly.engine.shut import Shut
+from duly.policy.backoff import Backoff
 from duly.policy.outcome import Committed, Outcome
 from duly.store import gates
 from duly.store.contract import Store
@@ -25,8 +26,6 @@ LARGEST_BATCH = 500
 # A statement costs as much as twenty of its rows. Few results are written at once.
 GATHER_SECONDS = 0.01
 MANY = 8
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Recorder:
             self._settle(ended)
             return
         results: list[Result] = []
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff()
         while not self._stopping.is_set():
             try:
                 now = self._clock.now(self._store.using)
@@ -133,9 +132,9 @@ class Recorder:
                 written = self._store.finish(results, now=now)
             except Exception as error:
                 connections[self._store.using].close()
+                wait = backoff.failed()
                 emit("engine.faulted", part="record", error=repr(error), wait_seconds=wait)
                 self._stopping.wait(wait)
-                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                 continue
             emit("occurrences.recorded", count=len(written), fenced=len(batch) - len(written))
             self._settle(ended)

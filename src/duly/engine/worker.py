@@ -34,6 +34,7 @@ from duly.engine.record import Recorder
 from duly.engine.routes import terms_of
 from duly.engine.settle import passed_by
 from duly.engine.shut import Shut
+from duly.policy.backoff import Backoff
 from duly.policy.gates import Terms
 from duly.policy.outcome import Committed, Outcome, Succeeded
 from duly.services import Registry
@@ -46,8 +47,6 @@ from duly.telemetry import emit
 NO_OP = "no-op"
 WAITS = "waits for another"
 ENDED = "ended by its lease"
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
 LAST_WRITES_SECONDS = 5.0
 # One process of Celery's runs one handler at a time: some two hundred in a second, of the shortest.
 GATHER_SECONDS = 0.03
@@ -245,18 +244,18 @@ class Worker:
 
     def _insist(self, call: Callable[[], _T], until: float, part: str) -> _T:
         """Call it until the database answers, or it is `until` on the monotonic clock."""
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff()
         while True:
             with self._lender.lent() as connection:
                 try:
                     return call()
                 except Error as error:
                     connection.close()
+                    wait = backoff.failed()
                     if self._clock.monotonic() + wait > until or self._stopping.is_set():
                         raise
                     emit("engine.faulted", part=part, error=repr(error), wait_seconds=wait)
             self._stopping.wait(wait)
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
 
 def _beside_greenlets() -> Callable[[Callable[[], Outcome]], Outcome] | None:

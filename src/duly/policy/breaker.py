@@ -92,6 +92,11 @@ class BreakerState:
     allowed: int | None = None
     """While half open: how many may be under way."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its target is not asked."""
+        return self.status is BreakerStatus.OPEN
+
     def counted(self, breaker: Breaker, results: Iterable[bool], now: datetime) -> BreakerState:
         """Give the state after results, in their order; True: the target answered as it should."""
         state = self

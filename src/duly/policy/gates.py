@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from duly.policy.breaker import Breaker, BreakerState, BreakerStatus
+from duly.policy.breaker import Breaker, BreakerState
 from duly.policy.limits import NO_LIMITS, Limits
 
 # The end of another lets the next one in; this is for an end that nobody could announce, and
 # is longer for what waits longer already, so that a backlog of thousands costs little.
 SHORTEST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Gate:
     @property
     def free(self) -> int | None:
         """How many more may pass it now; None: any number."""
-        if self.breaker.status is BreakerStatus.OPEN:
+        if self.breaker.is_open:
             return 0
         return None if self.limit is None else max(0, self.limit - self.under_way)
 
@@ -72,6 +72,8 @@ class Verdict:
     """The gates whose tokens it has taken by now, and need not take again."""
     waits_for_token: bool = False
     """Whether there is nothing to wait for but the moment at which it may use them."""
+    shut_until: datetime | None = None
+    """Until when nobody passes that gate, unless a person opens it; None: somebody may."""
 
 
 PASSES = Verdict()
@@ -113,15 +115,20 @@ def judge(
     return PASSES
 
 
-def _kept_out(gate: Gate, due_at: datetime, now: datetime, draw: Callable[[], float]) -> Verdict:
+def waits_until(due_at: datetime, now: datetime, draw: Callable[[], float]) -> datetime:
+    """Say when to look again at what nobody has woken by then."""
     wait = max(SHORTEST_WAIT, min((now - due_at) / 2, LONGEST_WAIT))
-    until = now + wait * (0.5 + draw())
-    if gate.breaker.status is not BreakerStatus.OPEN:
+    return now + wait * (0.5 + draw())
+
+
+def _kept_out(gate: Gate, due_at: datetime, now: datetime, draw: Callable[[], float]) -> Verdict:
+    until = waits_until(due_at, now, draw)
+    if not gate.breaker.is_open:
         return Verdict(until, gate.name, f"{gate.limit} under way")
     probe_at = gate.breaker.probe_at
     if probe_at is None:
-        return Verdict(until, gate.name, "breaker held open")
+        return Verdict(until, gate.name, "breaker held open", shut_until=until)
     if not gate.is_tried:
         gate.is_tried = True
-        return Verdict(probe_at, gate.name, "breaker open")
-    return Verdict(max(until, probe_at), gate.name, "breaker open")
+        return Verdict(probe_at, gate.name, "breaker open", shut_until=probe_at)
+    return Verdict(max(until, probe_at), gate.name, "breaker open", shut_until=probe_at)

@@ -11,6 +11,7 @@ from typing import Any
 
 from duly.errors import ConfigurationError
 from duly.policy.breaker import Breaker
+from duly.policy.encryption import Encryption, encryption_from
 from duly.policy.gates import Terms
 from duly.policy.http_target import HttpTarget
 from duly.policy.limits import NO_LIMITS, Limits
@@ -70,6 +71,8 @@ class Service:
     """Of a target that is no handler; a handler brings its own."""
     timeout: timedelta = DEFAULT_TIMEOUT
     """The same."""
+    encryption: Encryption | None = None
+    """None: its payloads are stored in plain text."""
     quota: Quota = NO_QUOTA
     """What it may ask for over REST."""
 
@@ -112,7 +115,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Target]] = {
 # Whoever is reached over a network may be away, and must not be waited for by everybody.
 _REMOTE: frozenset[str] = frozenset({"http"})
 REMOTE_LIMITS = Limits(in_flight=16)
-_COMMON = ("target", "in_flight", "rate", "breaker", "retry", "timeout", "quota")
+_COMMON = ("target", "in_flight", "rate", "breaker", "retry", "timeout", "encryption", "quota")
 
 
 def service_from(name: str, options: object) -> Service:
@@ -120,8 +123,8 @@ def service_from(name: str, options: object) -> Service:
 
     options: "target" ("handler", "celery", "tasks" or "http"), "in_flight", "rate", "breaker"
         (True, False, or the fields of `Breaker`, spans in seconds), "retry" ("attempts", "base"
-        and "cap" in seconds), "timeout" (seconds), "quota" (the fields of `Quota`), and what
-        its target takes.
+        and "cap" in seconds), "timeout" (seconds), "encryption" (see `encryption_from`), "quota"
+        (the fields of `Quota`), and what its target takes.
 
     Raises ConfigurationError naming the service, the option, its value and the rule.
     """
@@ -149,6 +152,7 @@ def service_from(name: str, options: object) -> Service:
             breaker=_breaker(options.get("breaker", is_remote)),
             retry=_retry(options.get("retry", {})),
             timeout=_timeout(options.get("timeout", DEFAULT_TIMEOUT)),
+            encryption=encryption_from(options.get("encryption")),
             quota=quota_from(options.get("quota")),
         )
     except ConfigurationError as error:

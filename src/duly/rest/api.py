@@ -25,11 +25,13 @@ from duly.rest import (
     time_zones,
 )
 from duly.rest.auth import add_security, authenticators
+from duly.rest.calls import recorded
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
+from duly.rest.handlers import add_handlers
 from duly.rest.json_body import StrictParser
 from duly.rest.outermost import outermost
-from duly.rest.problems import add_handlers, not_found
+from duly.rest.problems import not_found
 
 DESCRIPTION = """\
 Schedule events in civil time, and let them fire exactly when their zone's clocks say so.
@@ -52,6 +54,7 @@ class DulyAPI(NinjaAPI):
     def _get_urls(self) -> list[Any]:
         found = super()._get_urls()
         for pattern in found:
+            assert pattern.callback is not None
             pattern.callback = outermost(pattern.callback)
         return found
 
@@ -66,6 +69,7 @@ api = DulyAPI(
 )
 add_handlers(api)
 api.add_decorator(guarded, mode="view")
+api.add_decorator(recorded, mode="view")
 # What has a name of its own stands before what takes any name in its place.
 for router in (bulk.router, time_zones.router, rules.router, events.router):
     api.add_router("", router)

@@ -43,7 +43,7 @@ class ApiKey(AuthBase):
         secret = request.headers.get(KEY_HEADER)
         if not secret:
             return None
-        service = request.headers.get(SERVICE_HEADER, "")
+        service = _as_utf8(request.headers.get(SERVICE_HEADER, ""))
         name = keys.prefix_of(secret)
         return _admitted(
             request, lambda: keys.verify(service, secret), name, lambda: keys.is_known(secret)
@@ -147,6 +147,14 @@ def _admitted(
     left = quotas.admit_request(caller, clock.now(config().database))
     setattr(request, _REMAINING, left)
     return caller
+
+
+def _as_utf8(header: str) -> str:
+    """Read a header as UTF-8, where it is: servers hand its bytes on as Latin-1 (PEP 3333)."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ from duly.policy.breaker import BreakerState
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
 from duly.rest.auth import require
-from duly.rest.events import Limit, Text
+from duly.rest.events import Limit
 from duly.rest.problems import not_found, reading
 from duly.rest.schemas.sagas import Breaker, BreakerPage
 from duly.rest.told import iso
@@ -26,7 +26,7 @@ LONGEST_NAME = 200
 
 @router.get("breakers", response=BreakerPage, summary="List breakers")
 def list_breakers(
-    request: HttpRequest, limit: Limit = pages.DEFAULT_LIMIT, cursor: Text | None = None
+    request: HttpRequest, limit: Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor | None = None
 ) -> HttpResponse:
     """List the breakers that have been passed, by name: all, or that of the caller's service."""
     caller = require(request, Scope.READ)

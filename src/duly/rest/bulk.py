@@ -21,18 +21,18 @@ from duly.conf import config
 from duly.intake import NewEvent
 from duly.operations import Taken, schedule_each
 from duly.policy.scopes import Scope
+from duly.rest.admission import check_payload
 from duly.rest.auth import require
 from duly.rest.described import BULK
 from duly.rest.guard import streamed
+from duly.rest.handlers import problem_of
 from duly.rest.json_body import check_encoding, read_json
 from duly.rest.lines import first_byte, lines_of, rest_of
 from duly.rest.new_events import Reader
 from duly.rest.problems import (
     Problem,
     malformed,
-    naming,
     of_error,
-    problem_of,
     too_large,
     unavailable,
 )
@@ -122,6 +122,7 @@ class _Bulk:
         self._answers = answers
         self._is_list = is_list
         self._index = 0
+        self._bounded: dict[str, bool] = {}
         self._stored_some = False
         self._is_over: Problem | None = None
         self._begin()
@@ -149,8 +150,8 @@ class _Bulk:
         if problem is None:
             try:
                 new, on_conflict = self._reader.read(item.value)
-                with naming("payload", new.payload):
-                    quotas.check_payload(new.service, new.payload)
+                if self._is_bounded(new.service):
+                    check_payload(new)
             except Problem as found:
                 problem = found
             else:
@@ -160,6 +161,14 @@ class _Bulk:
         self._values.append(None)
         if len(self._results) >= CHUNK_ITEMS:
             self._flush()
+
+    def _is_bounded(self, service: str) -> bool:
+        """Say whether the payloads of a service have a quota; looked up once in a request."""
+        found = self._bounded.get(service)
+        if found is None:
+            found = quotas.quota_of(service).payload_bytes is not None
+            self._bounded[service] = found
+        return found
 
     def _add(self, new: NewEvent, on_conflict: OnConflict, item: _Item) -> None:
         # A key again means the event that is stored by then.

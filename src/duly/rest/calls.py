@@ -15,10 +15,11 @@ from duly.conf import config
 from duly.rest.auth import caller_of, remaining_of
 
 Run = Callable[..., Any]
+_FAULTS = 500
 
 
 def recorded(run: Run) -> Run:
-    """Wrap an operation of django-ninja: `api.add_decorator(recorded, mode="view")`.
+    """Wrap the view of an address, or an operation: `api.add_decorator(recorded, mode="view")`.
 
     It sees what was refused as well: without valid credentials, the actor is "unknown".
     """
@@ -52,6 +53,9 @@ def _told(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
         # A refusal has said it already, of the quota that is used up.
         answer.headers.setdefault(name, value)
     _record(request, answer.status_code)
+    if answer.status_code < _FAULTS:
+        # Django would log a line for each refusal: a thousand a second, of who guesses keys.
+        answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
 

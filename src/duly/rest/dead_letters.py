@@ -43,7 +43,7 @@ def list_dead(  # noqa: PLR0913 - each narrows the choice
     start_time: Text | None = None,
     end_time: Text | None = None,
     limit: Limit = pages.DEFAULT_LIMIT,
-    cursor: Text | None = None,
+    cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List the occurrences whose attempts are used up, those due first first.
 

@@ -32,6 +32,7 @@ _OF_A_PATH = {404: "It is not there, or another service's."}
 _OF_A_CHANGE = {409: "It is not in a state that allows this, or the key was used otherwise."}
 _OF_A_CONDITION = {412: "The event has changed since its ETag was read."}
 _RETRIED = (429, 503)
+_ONLY_READ = ("/convert", "/validate", "/preview", "/explain", "/plan")
 
 
 def complete(description: OpenAPISchema) -> OpenAPISchema:
@@ -44,6 +45,8 @@ def complete(description: OpenAPISchema) -> OpenAPISchema:
     description["components"]["schemas"] |= definitions.get("$defs", {})
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
+            for parameter in operation["parameters"]:
+                _without_null(parameter)
             for status, said in _problems(path, method, operation).items():
                 operation["responses"].setdefault(status, _response(status, said))
             for status, response in operation["responses"].items():
@@ -53,13 +56,21 @@ def complete(description: OpenAPISchema) -> OpenAPISchema:
     return description
 
 
+def _without_null(parameter: dict[str, Any]) -> None:
+    """Say that a parameter may be left out: "null" would be a text like any other."""
+    schema = parameter["schema"]
+    kinds = [one for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+    if len(kinds) == 1:
+        parameter["schema"] = kinds[0]
+
+
 def _problems(path: str, method: str, operation: dict[str, Any]) -> dict[int, str]:
     found = dict(_ALWAYS)
     if "requestBody" in operation:
         found |= _OF_A_BODY
     if "{" in path:
         found |= _OF_A_PATH
-    if method in ("post", "patch", "put", "delete"):
+    if method in ("post", "patch", "put", "delete") and not path.endswith(_ONLY_READ):
         found |= _OF_A_CHANGE
     if any(one["name"] == "If-Match" for one in operation.get("parameters", ())):
         found |= _OF_A_CONDITION

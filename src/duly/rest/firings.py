@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from duly import operations, scheduling
-from duly.civil.instants import as_instant
 from duly.civil.resolve import Due
 from duly.conf import config
 from duly.errors import EventConflict
@@ -21,8 +19,8 @@ from duly.rest.described import IF_MATCH, body_as
 from duly.rest.events import owner_of
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
-from duly.rest.problems import invalid, naming, reading
-from duly.rest.schedules import read_moment
+from duly.rest.problems import invalid, reading
+from duly.rest.schedules import read_aware
 from duly.rest.schemas import changes as schemas
 from duly.store import lookup
 
@@ -39,7 +37,7 @@ def skip_firing(
     request: HttpRequest, event_id: str, body: schemas.SkipRequest | None = None
 ) -> HttpResponse:
     """Leave one firing of an event out: the next one, or that of an instant."""
-    due_at = instant_of("due_at", body.due_at) if body and body.due_at else None
+    due_at = read_aware("due_at", body.due_at) if body and body.due_at else None
     with locked(request, event_id, Scope.CANCEL) as it, reading(body and body.dict()):
         found = operations.skip_firing(it.event.id, due_at, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
@@ -53,8 +51,8 @@ def skip_firing(
 )
 def move_firing(request: HttpRequest, event_id: str, body: schemas.MoveRequest) -> HttpResponse:
     """Let one firing come due at another instant; the others stay."""
-    to = instant_of("to", body.to)
-    due_at = instant_of("due_at", body.due_at) if body.due_at else None
+    to = read_aware("to", body.to)
+    due_at = read_aware("due_at", body.due_at) if body.due_at else None
     with locked(request, event_id, Scope.SCHEDULE) as it, reading(body.dict()):
         found = operations.move_firing(it.event.id, to, due_at=due_at, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
@@ -70,7 +68,7 @@ def backfill_event(
     request: HttpRequest, event_id: str, body: schemas.BackfillRequest
 ) -> HttpResponse:
     """Run the past firings in [start, end) that never had an occurrence, by the rule of now."""
-    start, end = instant_of("start", body.start), instant_of("end", body.end)
+    start, end = read_aware("start", body.start), read_aware("end", body.end)
     with locked(request, event_id, Scope.SCHEDULE) as it, reading(body.dict()):
         found = operations.backfill_event(
             it.event.id, start, end, limit=body.limit, actor=it.caller.actor
@@ -94,7 +92,7 @@ def plan_reschedule(request: HttpRequest, event_id: str) -> HttpResponse:
     limit = data.get("limit", operations.MOST_PLANNED)
     if isinstance(limit, bool) or not isinstance(limit, int):
         raise invalid("limit", limit, f"must be a whole number, 1 to {operations.MOST_PLANNED}")
-    until = instant_of("until", data.get("until"))
+    until = read_aware("until", data.get("until"))
     with reading(data):
         plan = operations.plan_reschedule(event.id, rule, until=until, limit=limit)
     return shown.answer(
@@ -118,15 +116,6 @@ def explain_event(request: HttpRequest, event_id: str) -> HttpResponse:
     if event.next_at is None:
         raise EventConflict(f"event {event.id} is {event.status}: it is not due again")
     return shown.answer(scheduling.explain(event).to_json())
-
-
-def instant_of(field: str, given: Any) -> datetime:
-    """Read an instant of a body. Raises Problem."""
-    found = read_moment(field, given)
-    if not isinstance(found, datetime):
-        raise invalid(field, given, "must be an instant: ISO 8601 with an offset or Z")
-    with naming(field, given):
-        return as_instant(found)
 
 
 def due_data(due: Due) -> dict[str, Any]:

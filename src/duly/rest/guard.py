@@ -27,9 +27,9 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
 
     For `NinjaAPI.add_decorator(…, mode="view")`.
     """
-    operation: Operation = run.__self__  # type: ignore[attr-defined]
+    operation: Any = run.__self__  # type: ignore[attr-defined]
     known = _query_of(operation)
-    has_body = not hasattr(operation.view_func, STREAMED)
+    has_body = _has_body(operation) and not hasattr(operation.view_func, STREAMED)
     read = operation._get_values
 
     def values(request: HttpRequest, path: Any, response: HttpResponse) -> dict[str, Any]:
@@ -37,11 +37,18 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
         _check_query(request.GET.lists(), known)
         if has_body:
             take_body(request)
-        return read(request, path, response)
+        found: dict[str, Any] = read(request, path, response)
+        return found
 
     # Here the caller is known already, and nothing of the request has been read yet.
-    operation._get_values = values  # type: ignore[method-assign]
+    operation._get_values = values
     return run
+
+
+def _has_body(operation: Operation) -> bool:
+    # What no view reads is left where it is, whatever its size.
+    by_hand = "requestBody" in (operation.openapi_extra or {})
+    return by_hand or any(one.__ninja_param_source__ == "body" for one in operation.models)
 
 
 def _query_of(operation: Operation) -> Mapping[str, bool]:

@@ -13,7 +13,7 @@ from duly.conf import config
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown, told
 from duly.rest.auth import require
-from duly.rest.events import Limit, Text, owner_of
+from duly.rest.events import Limit, owner_of
 from duly.rest.problems import invalid
 from duly.rest.schemas.occurrences import (
     LedgerPage,
@@ -37,7 +37,7 @@ def list_occurrences(
     event_id: str,
     status: OccurrenceStatus | None = None,
     limit: Limit = pages.DEFAULT_LIMIT,
-    cursor: Text | None = None,
+    cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List what has come due of an event, the latest first, each with its attempts."""
     caller = require(request, Scope.READ)
@@ -68,7 +68,7 @@ def list_ledger(
     event_id: str,
     order: Literal["oldest", "newest"] = "oldest",
     limit: Limit = pages.DEFAULT_LIMIT,
-    cursor: Text | None = None,
+    cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """Read what has happened to an event and its occurrences, the oldest or the newest first.
 

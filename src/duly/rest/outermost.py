@@ -8,11 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
-from duly.policy.quota import Remaining
-from duly.rest.problems import Problem, problem_of
-
-REMAINING = "duly_remaining"
-"""The attribute of a request that holds what is left of its service's quotas."""
+from duly.rest.handlers import problem_of
+from duly.rest.problems import Problem
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -32,10 +29,6 @@ def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
             response = _not_allowed(request, response["Allow"])
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        remaining: Remaining | None = getattr(request, REMAINING, None)
-        if remaining is not None:
-            for name, value in remaining.headers().items():
-                response.headers.setdefault(name, value)
         return response
 
     # There are no cookies to be forged with: every caller shows a key or a token.

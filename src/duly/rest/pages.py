@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.encoding import escape_uri_path
+from pydantic import Field
 
 from duly.civil.instants import Instant, as_instant
 from duly.errors import InvalidTime
@@ -23,7 +24,9 @@ from duly.rest.problems import invalid
 
 DEFAULT_LIMIT = 100
 MOST = 1000
-LONGEST_CURSOR = 500
+# Two names of services in a script of which JSON escapes every character.
+LONGEST_CURSOR = 2000
+Cursor = Annotated[str, Field(min_length=1, max_length=LONGEST_CURSOR)]
 _Row = TypeVar("_Row")
 
 

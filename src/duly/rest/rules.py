@@ -19,10 +19,11 @@ from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import require
 from duly.rest.described import body_as
-from duly.rest.firings import due_data, instant_of
+from duly.rest.firings import due_data
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
 from duly.rest.problems import invalid, naming, reading
+from duly.rest.schedules import read_aware
 from duly.rest.schemas import changes as schemas
 
 router = Router(tags=["rules"])
@@ -81,6 +82,6 @@ def _after(data: dict[str, Any]) -> Instant:
     given = data.get("after")
     moment: datetime = clock.now(config().database)
     if given is not None:
-        moment = instant_of("after", given)
+        moment = read_aware("after", given)
     with naming("after", given):
         return as_instant(moment)

@@ -9,11 +9,10 @@ from typing import Any
 
 from duly.civil.at import At
 from duly.civil.forms import rule_from_json
-from duly.civil.instants import as_instant
+from duly.civil.instants import Instant, as_instant, parse_wall_time
 from duly.civil.rrule import RRule
 from duly.civil.rules import VERSION, Rule
 from duly.civil.structured import rule_from_recurrence
-from duly.civil.terms import terms_from_json
 from duly.cli.rules import read_span
 from duly.errors import DulyError, InvalidTime
 from duly.rest.problems import invalid, naming, of_error
@@ -44,6 +43,15 @@ def read_moment(field: str, value: object) -> str | datetime:
         raise invalid(field, value, f"must be a time that there is ({error})") from None
 
 
+def read_aware(field: str, value: object) -> Instant:
+    """Read an instant, which has an offset. Raises Problem."""
+    found = read_moment(field, value)
+    if not isinstance(found, datetime):
+        raise invalid(field, value, "must be an instant: ISO 8601 with an offset or Z")
+    with naming(field, value):
+        return as_instant(found)
+
+
 def read_instant(field: str, value: str, zone: str) -> datetime:
     """Read an instant of a query; a civil time is read in `zone`.
 
@@ -64,6 +72,8 @@ def read_contract_rule(data: Mapping[str, Any], zone: str | None) -> Rule:
     given = data["scheduled_time"]
     moment = read_moment("scheduled_time", given)
     if zone is None and not isinstance(moment, datetime):
+        with naming("scheduled_time", given):
+            parse_wall_time(moment)
         raise invalid(
             "timezone_context.execution_timezone",
             None,
@@ -72,7 +82,6 @@ def read_contract_rule(data: Mapping[str, Any], zone: str | None) -> Rule:
     tz = zone or "UTC"
     policies = {name: data[name] for name in ("gap", "fold") if data.get(name) is not None}
     try:
-        # An instant says itself which pass of an overlap is meant.
         at = At.instant(moment, tz) if isinstance(moment, datetime) else At(moment, tz, **policies)
     except DulyError as error:
         raise of_error(error, field="scheduled_time", value=given) from None
@@ -128,11 +137,9 @@ def _at(data: dict[str, Any], zone: str | None, path: str) -> Rule:
     rest = {name: data.pop(name) for name in ("gap", "fold") if name in data}
     if rest:
         raise InvalidTime("gap and fold go with a civil time, and this one has an offset")
-    # Checked by the form of civil times, which it has but for its time.
-    local = At.instant(moment, tz)
-    terms = terms_from_json(data)
-    _stored("at", data | {"local": local.local.isoformat(), "fold": local.fold}, tz)
-    return At.instant(moment, tz, **terms)  # type: ignore[arg-type]
+    # An instant says itself which pass of an overlap is meant.
+    named = At.instant(moment, tz)
+    return _stored("at", data | {"local": named.local.isoformat(), "fold": named.fold}, tz)
 
 
 def _cron(data: dict[str, Any], zone: str | None, path: str) -> Rule:

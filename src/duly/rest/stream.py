@@ -69,7 +69,7 @@ def stream(  # noqa: PLR0913 - each narrows the choice
     entity_type: Text | None = None,
     entity_id: Text | None = None,
     service_id: Text | None = None,
-    fact: list[Fact] = Query([]),  # noqa: B008 - as ninja has it
+    fact: Query[tuple[Fact, ...]] = (),
     max_seconds: Seconds = LONGEST_SECONDS,
 ) -> StreamingHttpResponse:
     """Give each fact about a firing as it happens, as server-sent events (text/event-stream).
@@ -93,6 +93,9 @@ def stream(  # noqa: PLR0913 - each narrows the choice
     settings = config()
     limits = Limits(settings.streams, settings.streams_per_caller)
     reader = streams.open(settings.database, terms, caller.actor, limits)
+    # Said by waitress, if its channel_request_lookahead is not 0: a stream whose client went away
+    # makes room at once, and not when the next comment cannot be written.
+    reader.is_gone = request.META.get("waitress.client_disconnected", reader.is_gone)
     text = AsyncReader(reader) if isinstance(request, ASGIRequest) else reader
     return StreamingHttpResponse(text, content_type=CONTENT_TYPE, headers=_HEADERS)
 

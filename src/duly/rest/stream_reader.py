@@ -63,6 +63,8 @@ class Reader:
         wait: returns when there may be something new, or after so many seconds.
         """
         self.on_close: Callable[[Reader], None] = lambda reader: None
+        # Where a server can say so; others find out when they next write.
+        self.is_gone: Callable[[], bool] = lambda: False
         self._using, self._tail, self._wanted = using, tail, terms.wanted
         self._wait, self._monotonic = wait, monotonic
         self._ends_at = monotonic() + terms.seconds
@@ -72,6 +74,7 @@ class Reader:
         resume = place.settled if terms.resume is None else terms.resume
         self._resume_after = min(resume, place.settled)
         self._given_early: set[int] = set()
+        self._holds_connection = True
         # What lies between both may have been sent, or not: it is sent.
         is_behind = terms.resume is not None and terms.resume < place.end
         self._past = self._read_past(self._resume_after, place) if is_behind else None
@@ -91,6 +94,8 @@ class Reader:
         for text in self._steps:
             if text:
                 yield text.encode()
+            elif self.is_gone():
+                return
             else:
                 self._wait(self._patience())
 
@@ -99,9 +104,9 @@ class Reader:
         return next(self._steps, None)
 
     @property
-    def reads_database(self) -> bool:
-        """Whether the next step asks the database."""
-        return self._past is not None
+    def needs_thread(self) -> bool:
+        """Whether the next step has to do with the database, which an event loop may not."""
+        return self._holds_connection
 
     def _all_steps(self) -> Iterator[str]:
         self._beats_at = self._monotonic() + HEARTBEAT_SECONDS
@@ -132,6 +137,7 @@ class Reader:
             place = self._tail.place
             self._number = place.number
             self._past = self._read_past(self._resume_after, place)
+            self._holds_connection = True
             return ": fell behind\n\n"
         self._number += len(kept)
         if kept:
@@ -167,6 +173,7 @@ class Reader:
         return max(0.0, min(self._ends_at, self._beats_at) - self._monotonic())
 
     def _let_go(self) -> None:
+        self._holds_connection = False
         connection = connections[self._using]
         if not connection.in_atomic_block:
             connection.close()
@@ -183,14 +190,11 @@ class AsyncReader:
         self._reader.close()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        reader, is_first = self._reader, True
+        reader = self._reader
         try:
             while True:
-                if is_first or reader.reads_database:
-                    text = await sync_to_async(reader.step)()
-                else:
-                    text = reader.step()
-                is_first = False
+                needs = reader.needs_thread
+                text = await sync_to_async(reader.step)() if needs else reader.step()
                 if text is None:
                     return
                 if text:

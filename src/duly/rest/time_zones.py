@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
@@ -13,8 +11,8 @@ from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import require
 from duly.rest.new_events import check_zone
-from duly.rest.problems import invalid, naming
-from duly.rest.schedules import read_moment
+from duly.rest.problems import naming
+from duly.rest.schedules import read_aware, read_moment
 from duly.rest.schemas.time_zones import (
     ConvertAnswer,
     ConvertRequest,
@@ -51,11 +49,7 @@ def convert_time(request: HttpRequest, body: ConvertRequest) -> HttpResponse:
 def validate_time_zones(request: HttpRequest, body: ValidateRequest) -> HttpResponse:
     """Say what differs between two zones; an unknown one is a warning, and not compatible."""
     require(request, Scope.READ)
-    at = None
-    if body.at is not None:
-        at = read_moment("at", body.at)
-        if not isinstance(at, datetime):
-            raise invalid("at", body.at, "must be an instant: ISO 8601 with an offset or Z")
+    at = None if body.at is None else read_aware("at", body.at)
     field, value = ("at", body.at) if body.local_time is None else ("local_time", body.local_time)
     with naming(field, value):
         found = scheduling.validate(

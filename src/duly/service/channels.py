@@ -61,11 +61,9 @@ class Channel(HTTPChannel):
             self.arriving_since = time.time()
         return bool(took)
 
-    def service(self) -> None:
-        """Answer a request; the last one of this connection where the server stops."""
-        if self.server.is_draining and self.requests:
-            self.requests[0].headers["CONNECTION"] = "close"
-        super().service()
+    def answer_last(self) -> None:
+        """Say in the answer that is about to begin that no other comes on this connection."""
+        self.requests[0].headers["CONNECTION"] = "close"
 
     def is_owed(self) -> bool:
         """Say whether a request has come whose answer has not been sent."""
@@ -90,7 +88,6 @@ class Server(TcpWSGIServer):
     """The listening socket and its connections, all on one thread."""
 
     channel_class = Channel
-    is_draining = False
     draining_since = 0.0
 
     def maintenance(self, now: float) -> None:
@@ -111,7 +108,6 @@ class Server(TcpWSGIServer):
 
     def drain(self) -> None:
         """Accept no more; runs on the loop's thread."""
-        self.is_draining = True
         self.draining_since = time.time()
         self.accepting = False
         self.del_channel()

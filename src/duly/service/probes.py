@@ -33,7 +33,7 @@ class ProbesMiddleware:
         longest = timedelta(seconds=options.ready_lateness_seconds)
         self._readiness = Readiness(using, engine, longest)
         # When a counter began is one more series for each, which nobody asks for.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._metrics = Metrics(using, engine)
         self._token = options.metrics_token
         self._probes = {"/health": _health, "/ready": self._ready, "/metrics": self._told}

@@ -95,12 +95,13 @@ class _Teller:
     def __init__(
         self, options: Namespace, address: tuple[Any, ...], service: ServiceOptions
     ) -> None:
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        self._url = f"http://{host}:{address[1]}"
+        host = ipaddress.ip_address(address[0])
+        name = "localhost" if host.is_unspecified else f"[{host}]" if host.version == 6 else host
+        self._url = f"http://{name}:{address[1]}"
         self._service = service
         self._is_json = options.json
-        is_local = ipaddress.ip_address(address[0]).is_loopback
-        self._needs_names = _is_alone() and not is_local and service.hosts == list(LOCAL_HOSTS)
+        is_default = service.hosts == list(LOCAL_HOSTS)
+        self._needs_names = _is_alone() and not host.is_loopback and is_default
 
     def first(self, login: Login | None, key: Key | None) -> None:
         """Show what the first start has made; nobody can show it again."""
@@ -124,16 +125,19 @@ class _Teller:
         """Say where it serves, and what the engine is."""
         database = database_name(using)
         if self._is_json:
-            parts = [name for name in ("api", "admin") if getattr(self._service, name)]
-            help_ = {"keys": KEYS, "password": CHANGE_PASSWORD} if _is_alone() else {}
-            self._line("service.started", url=self._url, parts=parts, database=database, **help_)
+            told: dict[str, Any] = {"url": self._url, "database": database}
+            if _is_alone():
+                parts = [name for name in ("api", "admin") if getattr(self._service, name)]
+                told |= {"parts": parts, "keys": KEYS, "password": CHANGE_PASSWORD}
+            self._line("service.started", **told)
         else:
             home = self._service.home if _is_alone() else "/"
             print(f"duly: serves {self._url}{home} on {database}")
             if _is_alone():
                 print(f"duly: API keys: {KEYS}; the admin's password: {CHANGE_PASSWORD}")
             if self._needs_names:
-                print(f"duly: by other names than {', '.join(LOCAL_HOSTS)}: DULY_ALLOWED_HOSTS")
+                names = ", ".join(LOCAL_HOSTS)
+                print(f"duly: answers to {names} alone; DULY_ALLOWED_HOSTS names others")
             if engine is None:
                 print("duly: without an engine: 'duly run' fires what is scheduled here")
         if engine:

@@ -15,7 +15,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from duly.errors import ConfigurationError
-from duly.service.channels import CHANNEL, SILENT_SECONDS, Server
+from duly.service.channels import CHANNEL, SILENT_SECONDS, Channel, Server
 from duly.service.options import ServiceOptions
 
 MAX_HEADER_BYTES = 32 * 2**10
@@ -99,10 +99,14 @@ class WebServer:
         self._thread.start()
 
     def drain(self, seconds: float) -> None:
-        """Accept no more, and give what has been asked so long to be answered; returns at once."""
+        """Accept no more, and give what has been asked so long to be answered; returns at once.
+
+        Again, it only sets another time.
+        """
         self._deadline = time.monotonic() + seconds
-        self._stopping.set()
-        self._server.trigger.pull_trigger(self._server.drain)
+        if not self._stopping.is_set():
+            self._stopping.set()
+            self._server.trigger.pull_trigger()
 
     def join(self) -> bool:
         """Wait until all is answered, or the time is over; says whether all was."""
@@ -119,13 +123,13 @@ class WebServer:
                 self._ended()
 
     def _finish(self) -> None:
+        self._server.drain()
         while time.monotonic() < self._deadline:
             wasyncore.loop(DRAIN_LOOK_SECONDS, use_poll=True, map=self._map, count=1)
-            if self._server.is_draining:
-                self._server.let_go()
-                if not self._server.active_channels:
-                    self._is_clean = True
-                    break
+            self._server.let_go()
+            if not self._server.active_channels:
+                self._is_clean = True
+                break
         self._tasks.shutdown(timeout=0)
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
@@ -172,7 +176,10 @@ def _ending_streams(application: Application, stopping: threading.Event) -> Appl
                 name.lower() == "content-type" and value.startswith("text/event-stream")
                 for name, value in headers
             )
-            environ[CHANNEL].is_stream = is_stream
+            channel: Channel = environ[CHANNEL]
+            channel.is_stream = is_stream
+            if stopping.is_set():
+                channel.answer_last()
             return start_response(status, headers, *rest)
 
         body = application(environ, start)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 
+from duly.encryption import sealed
 from duly.errors import EventConflict
 from duly.ids import new_id, new_ids
 from duly.models import ScheduledEvent
@@ -144,7 +145,7 @@ def _insert_by_orm(
 ) -> Sequence[str | None]:
     rows = [event_of(draft, UUID(id_), now) for draft, id_ in zip(drafts, ids, strict=True)]
     for draft, row in zip(drafts, rows, strict=True):
-        row.payload = EncodedPayload(draft.payload)
+        row.payload = EncodedPayload(sealed(draft.service, draft.payload, row.binding))
     # Whoever stores one of these keys at this very moment wins, and is then found like any
     # other that exists.
     events_in(using).bulk_create(rows, ignore_conflicts=True)

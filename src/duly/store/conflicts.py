@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from duly.errors import EventConflict
+from duly.errors import EventConflict, UnreadablePayload
 from duly.models import ScheduledEvent
 from duly.payloads import decode
 from duly.policy.states import EventStatus
@@ -97,7 +97,12 @@ def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
 
 
 def _says_the_same(event: ScheduledEvent, draft: Draft) -> bool:
-    return _content_of(event) == (
+    try:
+        stored = _content_of(event)
+    except UnreadablePayload:
+        # Its key is gone: what is given now can be read again.
+        return False
+    return stored == (
         draft.event_type,
         draft.entity_type,
         draft.entity_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connections
 
@@ -17,14 +18,16 @@ from duly.store.statements import array, instants, quoted, rows_of, uuids
 WAITS = "waits: "
 
 
-def put_aside(using: str, asked: Sequence[tuple[Claim, Verdict]], now: datetime) -> None:
-    """Let the claims wait whose verdict says until when; those not held any more are left alone."""
+def put_aside(using: str, asked: Sequence[tuple[Claim, Verdict]], now: datetime) -> set[UUID]:
+    """Let the claims wait whose verdict says until when; gives the occurrences that do.
+
+    Those that are not held any more are left alone.
+    """
     waiting = {claim.id: (claim, verdict) for claim, verdict in asked if verdict.until}
     if not waiting:
-        return
+        return set()
     if connections[using].vendor == "postgresql":
-        _defer(using, waiting.values(), now)
-        return
+        return _defer(using, waiting.values(), now)
     held = Occurrence.objects.using(using).filter(id__in=waiting, status=OccurrenceStatus.QUEUED)
     rows = [
         row
@@ -43,9 +46,10 @@ def put_aside(using: str, asked: Sequence[tuple[Claim, Verdict]], now: datetime)
         row.wake_at, row.reason = verdict.until, reason
     Occurrence.objects.using(using).bulk_update(rows, ["status", "holder", "wake_at", "reason"])
     LedgerEntry.objects.using(using).bulk_create(entries)
+    return {row.id for row in rows}
 
 
-def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) -> None:
+def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) -> set[UUID]:
     claims, verdicts = zip(*waiting, strict=True)
     parameters = {
         "now": now,
@@ -55,7 +59,7 @@ def _defer(using: str, waiting: Iterable[tuple[Claim, Verdict]], now: datetime) 
         "wake_ats": instants(verdict.until for verdict in verdicts),
         "reasons": array(quoted(_reason(verdict)) for verdict in verdicts),
     }
-    rows_of(using, "defer", parameters)
+    return {id_ for (id_,) in rows_of(using, "defer", parameters)}
 
 
 def _reason(verdict: Verdict) -> str:

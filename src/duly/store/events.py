@@ -21,6 +21,7 @@ from duly.civil.rules import Rule
 from duly.errors import EventConflict, EventNotFound
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.models.fields import as_stored
 from duly.policy.handling import saga_of
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts
@@ -162,7 +163,7 @@ def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: s
             event=found,
             service=found.service,
             event_type=found.event_type,
-            payload=found.payload,
+            payload=as_stored(found),
             due_at=now,
             wall_time=now.astimezone(zone.info).replace(tzinfo=None),
             zone=zone.name,

@@ -39,6 +39,7 @@ SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
 # Of no event.
 PRUNED: Final = "pruned"
+ROTATED: Final = "payloads_rotated"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
 KEY_ISSUED: Final = "key_issued"

@@ -4,52 +4,61 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from duly.models import Gate as GateRow
 from duly.models import GateEntry, Occurrence
 from duly.policy.breaker import BreakerState, BreakerStatus
 from duly.policy.gates import Gate, Terms
 from duly.policy.states import OccurrenceStatus
+from duly.store.turns import transaction_in_turn
 
+# At once, so that a crowd at the gates is not locked for long.
+SWEPT = 1000
+IDLE = timedelta(hours=1)
+_LIVE = (OccurrenceStatus.PENDING, OccurrenceStatus.QUEUED, OccurrenceStatus.RUNNING)
 _BREAKER = tuple(BreakerState.__dataclass_fields__)
-_COLUMNS = (*_BREAKER, "full_at", "updated_at")
 
 
-def locked(using: str, terms: Mapping[str, Terms], now: datetime) -> dict[str, Gate]:
+class LockedGates(dict[str, Gate]):
+    """Gates by their names, whose rows are locked until the transaction ends."""
+
+    def __init__(self, rows: Iterable[GateRow], terms: Mapping[str, Terms]) -> None:
+        super().__init__(
+            (row.name, Gate(row.name, terms[row.name], state_of(row), row.full_at)) for row in rows
+        )
+        self._found = {name: (gate.breaker, gate.full_at) for name, gate in self.items()}
+
+    def save(self, using: str, now: datetime) -> None:
+        """Write down what has become of them, of those that have changed."""
+        for name, gate in self.items():
+            if (gate.breaker, gate.full_at) != self._found[name]:
+                columns = {column: getattr(gate.breaker, column) for column in _BREAKER}
+                row = GateRow.objects.using(using).filter(name=name)
+                row.update(full_at=gate.full_at, updated_at=now, **columns)
+
+
+def locked(using: str, terms: Mapping[str, Terms], now: datetime) -> LockedGates:
     """Lock the rows of gates, making those that are not there yet."""
     rows = GateRow.objects.using(using)
     names = sorted(terms)
-    found: list[GateRow] = []
+    asked = rows.filter(name__in=names).select_for_update().order_by("name")
+    found = list(asked)
     while len(found) < len(names):
         # One that nobody waits at may be removed between both.
         rows.bulk_create(
             [GateRow(name=name, updated_at=now) for name in names], ignore_conflicts=True
         )
-        found = list(rows.filter(name__in=names).select_for_update().order_by("name"))
-    return {row.name: Gate(row.name, terms[row.name], state_of(row), row.full_at) for row in found}
+        found = list(asked.all())
+    return LockedGates(found, terms)
 
 
 def state_of(row: GateRow) -> BreakerState:
     """Read the state of a breaker from its row."""
     values = {name: getattr(row, name) for name in _BREAKER}
     return BreakerState(**values | {"status": BreakerStatus(row.status)})
-
-
-def save(using: str, gates: Iterable[Gate], now: datetime) -> None:
-    """Write down what has become of gates."""
-    rows = [
-        GateRow(
-            name=gate.name,
-            full_at=gate.full_at,
-            updated_at=now,
-            **{name: getattr(gate.breaker, name) for name in _BREAKER},
-        )
-        for gate in gates
-    ]
-    GateRow.objects.using(using).bulk_update(rows, _COLUMNS)
 
 
 def count(using: str, gates: Mapping[str, Gate]) -> None:
@@ -73,6 +82,26 @@ def count(using: str, gates: Mapping[str, Gate]) -> None:
     counted = Counter(entry.gate for entry in entries if entry.pk not in set(over))
     for name in limited:
         gates[name].under_way = counted[name]
+
+
+def sweep(using: str, now: datetime) -> int:
+    """Remove what was left at gates by occurrences that ended elsewhere, as by a cancellation.
+
+    Gives how many entries were removed. The rows of gates that there may be one for each entity
+    go as well, once nobody has been there for an hour.
+    """
+    live = Occurrence.objects.using(using).filter(status__in=_LIVE, id=OuterRef("occurrence_id"))
+    over_by_now = entries_in(using).filter(~Exists(live)).values_list("pk", flat=True)
+    swept = 0
+    while over := list(over_by_now[:SWEPT]):
+        with transaction_in_turn(using):
+            swept += entries_in(using).filter(pk__in=over).delete()[0]
+    there = entries_in(using).filter(gate=OuterRef("name"))
+    left = GateRow.objects.using(using).filter(name__startswith="key:", updated_at__lt=now - IDLE)
+    while names := list(left.filter(~Exists(there)).values_list("name", flat=True)[:SWEPT]):
+        with transaction_in_turn(using):
+            left.filter(~Exists(there), name__in=names).delete()
+    return swept
 
 
 def entries_in(using: str) -> QuerySet[GateEntry, GateEntry]:

@@ -24,7 +24,7 @@ from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.deferral import WAITS, put_aside
 from duly.store.facts import THE_LEDGER
-from duly.store.gate_rows import count, entries_in, locked, save, state_of
+from duly.store.gate_rows import count, entries_in, locked, state_of
 from duly.store.rows import Claim
 from duly.store.turns import transaction_in_turn
 from duly.telemetry import emit
@@ -96,7 +96,7 @@ def admit(
             verdict = judge(passed, due_at=due_at, reserved=tokens, now=now, draw=draw)
             left[request.place] -= verdict is PASSES
             verdicts.append(verdict)
-        save(using, gates.values(), now)
+        gates.save(using, now)
         asked = [
             (request, verdict)
             for request, verdict in zip(requests, verdicts, strict=True)
@@ -105,6 +105,31 @@ def admit(
         _enter(using, asked, gates)
         put_aside(using, [(request.claim, verdict) for request, verdict in asked], now)
     return verdicts
+
+
+def keep_out(using: str, asked: Sequence[tuple[Claim, Verdict]], now: datetime) -> set[UUID]:
+    """Let occurrences wait whose gate had an open breaker a moment ago; gives those that do.
+
+    The others are to be asked for: their breaker has moved, or they are not held any more.
+    """
+    with transaction_in_turn(using):
+        gates = locked(using, dict.fromkeys((verdict.gate for _, verdict in asked), Terms()), now)
+        shut = [name for name, gate in gates.items() if gate.breaker.tried(now).is_open]
+        asked = [(claim, verdict) for claim, verdict in asked if verdict.gate in shut]
+        waits = put_aside(using, asked, now)
+        ours = entries_in(using).filter(occurrence_id__in=waits)
+        ours.exclude(state__in=_HAS_TOKEN).delete()
+        for name in shut:
+            ours.filter(gate=name, state=GateEntry.RESERVED).update(state=GateEntry.READY)
+        entries_in(using).bulk_create(
+            [
+                _entry(claim, verdict.gate, GateEntry.WAITING)
+                for claim, verdict in asked
+                if claim.id in waits
+            ],
+            ignore_conflicts=True,
+        )
+    return waits
 
 
 def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, bool]:
@@ -128,7 +153,7 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, boo
             if gate.terms.breaker is not None:
                 gate.breaker = gate.breaker.counted(gate.terms.breaker, results, now)
         count(using, gates)
-        save(using, gates.values(), now)
+        gates.save(using, now)
         for name, gate in gates.items():
             _tell(using, gate, before[name], now)
             _wake(using, gate, ended[name], now)
@@ -139,9 +164,10 @@ def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> B
     """Open a breaker until it is closed by hand, or close it; gives its state."""
     state = HELD_OPEN if opens else BreakerState()
     with transaction_in_turn(using):
-        gate = locked(using, {name: Terms()}, now)[name]
+        gates = locked(using, {name: Terms()}, now)
+        gate = gates[name]
         before, gate.breaker = gate.breaker, state
-        save(using, [gate], now)
+        gates.save(using, now)
         _tell(using, gate, before, now, actor)
         if not opens:
             # The first few: each that succeeds lets more of them in.
@@ -206,16 +232,7 @@ def _enter(using: str, asked: Sequence[_Asked], gates: Mapping[str, Gate]) -> No
         if verdict is PASSES:
             limited = [name for name in request.terms if gates[name].limit is not None]
             states = dict.fromkeys(limited, GateEntry.UNDER_WAY)
-        new += [
-            GateEntry(
-                gate=name,
-                occurrence_id=claim.id,
-                attempt=claim.attempt + 1,
-                state=state,
-                rank=rank(claim.due_at, claim.handling),
-            )
-            for name, state in states.items()
-        ]
+        new += [_entry(claim, name, state) for name, state in states.items()]
     # A token that has been taken is kept while its owner waits at another gate.
     let_in = [request.claim.id for request, verdict in asked if verdict is PASSES]
     entries_in(using).filter(occurrence_id__in=let_in, state__in=_HAS_TOKEN).delete()
@@ -224,6 +241,16 @@ def _enter(using: str, asked: Sequence[_Asked], gates: Mapping[str, Gate]) -> No
         update_conflicts=True,
         unique_fields=["occurrence_id", "gate"],
         update_fields=["state", "attempt"],
+    )
+
+
+def _entry(claim: Claim, gate: str, state: str) -> GateEntry:
+    return GateEntry(
+        gate=gate,
+        occurrence_id=claim.id,
+        attempt=claim.attempt + 1,
+        state=state,
+        rank=rank(claim.due_at, claim.handling),
     )
 
 

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from duly.models import QuotaUse, ScheduledEvent
 from duly.policy.quota import Taking
+from duly.store.turns import statement_in_turn
 
 # Named columns and a condition on them in one statement are what makes it safe: two that take
 # at once take one after the other. Both PostgreSQL and SQLite (3.35) know RETURNING.
@@ -63,7 +64,7 @@ def take(using: str, name: str, share: Share, now_us: int) -> Used | None:
         "room": share.room,
         "fresh": share.fresh_us,
     }
-    with connections[using].cursor() as cursor:
+    with statement_in_turn(using), connections[using].cursor() as cursor:
         cursor.execute(_TAKE, given)
         row = cursor.fetchone()
     return None if row is None else Used(*row)

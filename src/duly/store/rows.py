@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
@@ -157,8 +157,8 @@ class Claim:
     key: str | None
     entity_type: str
     entity_id: str
-    payload: str
-    """JSON text, as stored."""
+    payload: str = field(repr=False)
+    """JSON text or its envelope, as stored."""
     due_at: datetime
     wall_time: datetime
     zone: str
@@ -226,7 +226,7 @@ class Result:
     """Whether others of its event may wait for its end."""
     saga: UUID | None = None
     """The saga that it is a step of."""
-    context: str | None = None
+    context: str | None = field(default=None, repr=False)
     """JSON text of what it adds to the saga's context."""
 
 

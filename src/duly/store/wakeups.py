@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from django.db import connections, transaction
 
+from duly.policy.backoff import Backoff
 from duly.telemetry import emit
 
 CHANNEL = "duly_wakeup"
@@ -143,15 +144,15 @@ class PostgresListener:
         self._thread.join(timeout=2 * WATCH_SECONDS + 1)
 
     def _run(self) -> None:
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         while not self._stopping.is_set():
             try:
                 self._listen()
-                wait = FIRST_WAIT_SECONDS
+                backoff.worked()
             except Exception as error:
+                wait = backoff.failed()
                 emit("listener.faulted", error=repr(error), wait_seconds=wait)
                 self._stopping.wait(wait)
-                wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _listen(self) -> None:
         import psycopg

@@ -15,6 +15,7 @@ from contextlib import suppress
 
 import psycopg
 
+from duly.engine.floor import FULL_LOOK_SECONDS
 from tests.faults.campaign.logs import FAILPOINT_VARIABLE, WITHOUT_VARIABLE
 from tests.faults.campaign.site import LEASE_SECONDS, Site
 from tests.faults.wall_clock import WallClock
@@ -284,6 +285,9 @@ ON_POSTGRES: list[Injection] = [
     cut_commit,
     failpoint,
 ]
+# What somebody else had locked is found by the next full look, as what a dead engine held is found
+# when its lease has run out: so much longer than that may the former take.
+SLOWER: dict[Injection, float] = {lock_rows: max(0.0, FULL_LOOK_SECONDS - LEASE_SECONDS)}
 BACKGROUND: frozenset[Injection] = frozenset({old_transaction, lock_rows, old_release})
 """These go on while others break something else."""
 ONCE: frozenset[Injection] = frozenset({upgrade_zones, old_transaction})

@@ -32,6 +32,7 @@ from tests.faults.campaign.crew import BEAT_SECONDS
 from tests.faults.campaign.injections import (
     BACKGROUND,
     ONCE,
+    SLOWER,
     Injection,
     possible,
     upgrade_zones,
@@ -115,7 +116,8 @@ def _break_things(campaign: Campaign, site: Site) -> list[Fault]:
     def record(inject: Injection, its_dice: random.Random) -> None:
         begun = logs.now()
         reach = inject(site, its_dice)
-        faults.append(Fault(inject.__name__, begun, logs.now(), reach))
+        healed = logs.now() + SLOWER.get(inject, 0.0)
+        faults.append(Fault(inject.__name__, begun, healed, reach))
 
     begun, behind = time.monotonic(), []
     for number, inject in enumerate(_drawn(campaign, _kinds(campaign, site), dice)):

@@ -14,6 +14,7 @@ from duly.access import keys, quotas
 from duly.access.throttle import throttle
 from duly.testing.manual_clock import ManualClock
 from tests.builders import NOW
+from tests.rest.description import check
 
 ALL = ("read", "schedule", "cancel", "replay")
 
@@ -27,9 +28,11 @@ class Asker:
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         given = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         data = b"" if body is None else json.dumps(body).encode()
-        return Client().generic(
+        answer = Client().generic(
             method, f"/api/{path}", data, content_type="application/json", headers=given
         )
+        check(method, path, answer)
+        return answer
 
     def get(self, path: str, status: int = 200) -> Any:
         """Give the body of an answer."""

@@ -148,12 +148,12 @@ def test_the_ledger_is_read_in_either_order(
 ) -> None:
     event_id = recurring(using, manual, 4)
     ids: list[int] = []
-    cursor = ""
-    while cursor is not None:
+    cursor, is_last = "", False
+    while not is_last:
         more = f"&cursor={cursor}" if cursor else ""
         page = ask.get(f"events/{event_id}/ledger?order={order}&limit=5{more}")
         ids += [entry["id"] for entry in page["items"]]
-        cursor = page["next_cursor"]
+        cursor, is_last = page["next_cursor"], page["next_cursor"] is None
 
     assert ids == sorted(set(ids), reverse=order == "newest")
     assert len(ids) == 12

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connections
 
+from duly.policy.backoff import Backoff
 from duly.store.rows import Claim
 from duly.store.statements import own_connections
 from duly.telemetry import emit
@@ -23,7 +24,6 @@ LARGEST_BATCH = 200
 MOST_WAITING = 1000
 # While it is away: one to try it with. Others may still reach what this engine cannot.
 MOST_WAITING_AWAY = 1
-FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 
 
@@ -114,17 +114,17 @@ class HandOver:
 
     def _run(self) -> None:
         own_connections()
-        wait = FIRST_WAIT_SECONDS
+        backoff = Backoff(longest=LONGEST_WAIT_SECONDS)
         try:
             while batch := self._next():
                 try:
                     self._publisher = self._publisher or self._open()
                     self._publisher.publish(batch)
-                    wait = FIRST_WAIT_SECONDS
+                    backoff.worked()
                 except Exception as error:
+                    wait = backoff.failed()
                     emit("target.away", target=self.name, error=repr(error), wait_seconds=wait)
                     self._back(batch, wait)
-                    wait = min(2 * wait, LONGEST_WAIT_SECONDS)
                     continue
                 with self._changed:
                     self._publishing = []
