@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.bad_target.run import percentile
 from benchmarks.rest.caller import due_from, most_at_once
 from benchmarks.rest.served import SERVICE, Served, Where, analyze, rows, served
 from duly.client import Client
@@ -103,6 +102,12 @@ def lateness(options: Options, *, with_bulk: bool) -> Lateness:
         _await_fired(service, start + options.firing)
         late = [float(line.split()[1]) for line in service.lateness.read_text().splitlines()]
     return Lateness(late, len(due), speed)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Give the value below which so large a share of them is."""
+    ascending = sorted(values)
+    return ascending[min(len(ascending) - 1, int(len(ascending) * share))]
 
 
 def _bulk_options(options: Options, pace: float) -> dict[str, Any]:

@@ -45,7 +45,6 @@ def served(engine: Where) -> Iterator[Served]:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         port = free_port()
         environment = _environment(server.url, folder)
-        _duly(["keys", "list"], environment)  # migrates
         made = _duly(
             ["keys", "create", SERVICE, "--name", "bench", "--scopes", "read,schedule", "--json"],
             environment,
@@ -75,8 +74,10 @@ def analyze(database_url: str) -> None:
 
 
 def _environment(database_url: str, folder: Path) -> dict[str, str]:
+    # Alone, whatever project this is run from.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
     return {
-        **os.environ,
+        **kept,
         "DULY_DATABASE_URL": database_url,
         "DULY_HANDLERS": "benchmarks.rest.fired",
         "REST_LATENESS": str(folder / "lateness"),
