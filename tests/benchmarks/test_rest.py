@@ -13,14 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SECONDS = 240.0
 SMALL = [
-    "--clients=2",
-    "--seconds=1",
-    "--bulk=500",
-    "--rate=20",
-    "--firing=2",
-    "--rounds=1",
-    "--no-judge",
-    "--engine=within",
+    *("--clients=2", "--seconds=1", "--bulk=500", "--rate=20", "--firing=2", "--rounds=1"),
+    *("--no-judge", "--engine=within"),
 ]
 
 
