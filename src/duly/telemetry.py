@@ -38,6 +38,8 @@
 | caller.refused | address, prefix, reason | a key or token was not good; this is why |
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
+
+late_seconds: of each first attempt, how long after its due instant it began.
 """
 
 from __future__ import annotations

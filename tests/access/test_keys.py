@@ -253,6 +253,7 @@ def test_every_change_is_in_the_ledger_with_its_actor_and_without_the_key(using:
     [
         pytest.param(("", "n", BOTH), "service must be 1 to 100", id="no-service"),
         pytest.param(("s", "n" * 101, BOTH), "name must be 1 to 100", id="long-name"),
+        pytest.param(("duly", "n", BOTH), "service 'duly' is duly's own", id="own"),
         pytest.param(("s", "a\nb", BOTH), "name holds characters", id="line-break"),
         pytest.param(("s", "n", []), "scopes must be one or more of read", id="no-scope"),
         pytest.param(("s", "n", "read"), "scopes must be one or more", id="text"),

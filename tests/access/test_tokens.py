@@ -125,6 +125,7 @@ def test_claims_may_have_other_names_and_scopes_be_a_list(allow: Allow) -> None:
         pytest.param({"service": None}, "service names no service", id="no-service"),
         pytest.param({"service": ["billing"]}, "names no service", id="service-list"),
         pytest.param({"service": "x" * 101}, "names no service", id="long-service"),
+        pytest.param({"service": "duly"}, "is duly's own", id="own-service"),
         pytest.param({"service": "a\nb"}, "cannot be printed", id="service-line-break"),
         pytest.param({"sub": "x" * 181}, "sub is no text", id="long-sub"),
         pytest.param({"sub": "al\u0000ice"}, "sub is no text", id="sub-nul"),

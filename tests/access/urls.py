@@ -8,10 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from ninja import NinjaAPI
 
-from duly import clock
-from duly.access import quotas
 from duly.access.refusals import Forbidden, TooManyRequests, Unauthorized
-from duly.conf import config
 from duly.policy.scopes import Scope
 from duly.rest import auth
 from duly.rest.calls import recorded
@@ -34,8 +31,7 @@ def change(request: HttpRequest) -> dict[str, Any]:
 @api.post("/events")
 def events(request: HttpRequest, count: int = 1) -> dict[str, Any]:
     caller = auth.require(request, Scope.SCHEDULE)
-    left = quotas.admit_events(caller.service, count, clock.now(config().database))
-    request.duly_remaining = auth.remaining_of(request) + left  # type: ignore[attr-defined]
+    auth.admit_events(request, caller.service, count)
     return {}
 
 

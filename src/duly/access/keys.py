@@ -27,6 +27,7 @@ from duly.ids import new_id
 from duly.intake import check_length
 from duly.models import ApiKey
 from duly.policy.scopes import Scope
+from duly.policy.service import OWN
 from duly.store import api_keys
 from duly.store.api_keys import StoredKey
 
@@ -76,6 +77,8 @@ def issue_key(
     now = clock.now(using)
     key, secret = _new_key(now)
     key.service, key.name = _text("service", service), _text("name", name)
+    if service == OWN:
+        raise InvalidKey(f"service {OWN!r} is duly's own, which nobody calls for; name another")
     key.scopes = _scopes(scopes)
     key.expires_at = _future(expires, now)
     api_keys.insert(using, key, now, actor)

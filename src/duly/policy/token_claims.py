@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from duly.policy.scopes import Scope
+from duly.policy.service import OWN
 from duly.policy.token_options import TokenOptions
 
 LONGEST_SERVICE = 100
@@ -40,8 +41,8 @@ def bearer_of(claims: Mapping[str, Any], options: TokenOptions, now: datetime) -
     service = claims.get(options.service_claim)
     if not isinstance(service, str) or not 1 <= len(service) <= LONGEST_SERVICE:
         raise BadClaims(f"{options.service_claim} names no service")
-    if not service.isprintable():
-        raise BadClaims(f"{options.service_claim} cannot be printed")
+    if not service.isprintable() or service == OWN:
+        raise BadClaims(f"{options.service_claim} cannot be printed, or is duly's own")
     subject = claims.get("sub", "")
     if not isinstance(subject, str) or len(subject) > LONGEST_SUBJECT or not subject.isprintable():
         raise BadClaims("sub is no text of at most 180 characters")
