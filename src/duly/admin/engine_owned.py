@@ -149,9 +149,9 @@ class EngineOwned(_ModelAdmin):
                 for row in page.rows
             ],
             "is_narrowed": bool(asked.values),
-            "estimate": None if asked.values or place else estimated_rows(using, self.model),
+            "estimate": "" if asked.values or place else self._estimate(using),
             "is_cut": page.is_cut,
-            "looked_at": search.order.looked_at,
+            "looked_at": f"{search.order.looked_at:,}",
             "next_query": asked.query(after=next_place) if next_place else "",
             "first_query": asked.query() if place else "",
             "has_place": place is not None,
@@ -159,6 +159,11 @@ class EngineOwned(_ModelAdmin):
             "query": asked.query(),
         }
         return self.rendered(request, self.list_template, context | self.list_context(request))
+
+    def _estimate(self, using: str) -> str:
+        """Say about how many rows there are; a part of a table has no such number."""
+        found = None if self.opts.proxy else estimated_rows(using, self.model)
+        return f"{found:,}" if found else ""
 
     def list_context(self, request: HttpRequest) -> dict[str, Any]:
         """Give what else the template of the list needs."""
