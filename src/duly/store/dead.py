@@ -43,8 +43,12 @@ class Groups:
     """Whether all were looked at; False: only so many of the newest."""
 
 
-def grouped(rows: QuerySet[Occurrence, Occurrence], most: int = MOST_GROUPED) -> Groups:
-    """Part dead occurrences by service, event type and error; of the newest, so many."""
+def grouped(rows: QuerySet[Occurrence, Occurrence], most: int | None = None) -> Groups:
+    """Part dead occurrences by service, event type and error; of the newest, so many.
+
+    most: None: MOST_GROUPED.
+    """
+    most = MOST_GROUPED if most is None else most
     # What follows the first line differs with each, and may be long.
     lines = rows.annotate(line=Substr("error", 1, LONGEST_LINE)).order_by("-due_at", "-id")
     found = list(lines.values_list("service", "event_type", "line", "due_at", "id")[: most + 1])
