@@ -24,6 +24,7 @@ from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
 from duly.engine.options import EngineOptions
+from duly.engine.presence import BEAT_SECONDS, Presence, Vitals
 from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
 from duly.engine.rederive import TzdataWatch
@@ -112,6 +113,7 @@ class Engine:
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
+        self._presence = Presence(options, self._clock, self._vitals)
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
         self._stopped_clean = False
@@ -190,9 +192,14 @@ class Engine:
                     emit("engine.faulted", part="loop", error=repr(error), wait_seconds=wait)
                     self._stopping.wait(wait)
                 if seconds > 0:
-                    self._awake.wait(seconds)
+                    self._awake.wait(min(seconds, BEAT_SECONDS))
         finally:
+            self._presence.leave()
             connections.close_all()
+
+    def _vitals(self) -> Vitals:
+        offset = self._clock_watch.offset_seconds
+        return Vitals(len(self._leases.running()), len(self._dispatcher.held()), offset)
 
     def _unpark(self) -> bool:
         self._store.unpark(registry.known_types(), now=self._clock.now(self.options.using))
@@ -203,6 +210,7 @@ class Engine:
         self._clock.refresh(self.options.using)
         self._services.refresh()
         self._clock_watch.look()
+        self._presence.look()
         monotonic = self._clock.monotonic()
         now = self._clock.now(self.options.using)
         if self._guard.holds(now):

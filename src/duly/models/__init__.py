@@ -1,5 +1,6 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
+from duly.models.engine import Engine
 from duly.models.event import ScheduledEvent
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
@@ -11,6 +12,7 @@ from duly.models.stamp import Stamp
 from duly.models.task_result import TaskResult
 
 __all__ = [
+    "Engine",
     "Gate",
     "GateEntry",
     "LedgerEntry",
