@@ -45,6 +45,12 @@ Engines wait while PostgreSQL reads both tables once."""
 BREAKERS = """\
 NAME is "service:" and a service, or "type:" and an event type, as the list shows them."""
 
+DOCTOR = """\
+One line for each check: OK, WARN or FAIL, what was found, and what to do about it. Stores
+nothing, and looks at no table as a whole.
+
+exit codes of doctor: 0 all is OK, 1 something is to be looked at, 2 something does not work"""
+
 ON_CONFLICT = ("replace", "keep", "raise")
 ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
@@ -260,6 +266,10 @@ def _slo(verb: ArgumentParser) -> None:
     )
 
 
+def _doctor(verb: ArgumentParser) -> None:
+    """Take nothing of its own."""
+
+
 def _prune(verb: ArgumentParser) -> None:
     text = "how long ago it must have ended, such as 90d; default: RETENTION_DAYS"
     verb.add_argument("--older-than", metavar="SPAN", help=text)
@@ -364,5 +374,6 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
     "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
+    "doctor": ("look at everything that may be wrong, and say what to do", DOCTOR, _doctor),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -14,7 +14,7 @@ from duly.cli.tables import visible
 from duly.errors import DulyError, EventConflict, EventNotFound, SagaConflict, SagaNotFound
 
 STANDALONE = "duly.service.settings"
-WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
+WITHOUT_TABLES = frozenset({"bench", "demo", "doctor", "preview", "convert", "validate"})
 
 _NOT_DONE = EventNotFound | EventConflict | SagaNotFound | SagaConflict
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130

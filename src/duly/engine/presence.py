@@ -46,6 +46,7 @@ class Presence:
         self._clock = clock
         self._vitals = vitals
         self._beat_at = clock.monotonic()
+        self._has_begun = False
         self._row = Row(
             holder=options.holder,
             host=socket.gethostname()[:LONGEST_HOST],
@@ -61,7 +62,7 @@ class Presence:
 
     def leave(self) -> None:
         """Say that this engine claims nothing any more; never raises."""
-        if self._row.started_at is not None:
+        if self._has_begun:
             self._beat(stops=True)
 
     def _beat(self, *, stops: bool = False) -> None:
@@ -76,7 +77,8 @@ class Presence:
 
     def _write(self, now: datetime) -> None:
         row, vitals = self._row, self._vitals()
-        if row.started_at is None:
+        if not self._has_begun:
+            self._has_begun = True
             row.started_at = now
             row.handles = sorted(registry.known_types())
         row.beat_at = now
