@@ -270,6 +270,12 @@ def _doctor(verb: ArgumentParser) -> None:
     """Take nothing of its own."""
 
 
+def _top(verb: ArgumentParser) -> None:
+    verb.add_argument("--once", action="store_true", help="show it once, as for scripts")
+    text = "time between two looks (2)"
+    verb.add_argument("--every", type=float, default=2.0, metavar="S", help=text)
+
+
 def _prune(verb: ArgumentParser) -> None:
     text = "how long ago it must have ended, such as 90d; default: RETENTION_DAYS"
     verb.add_argument("--older-than", metavar="SPAN", help=text)
@@ -375,5 +381,6 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "doctor": ("look at everything that may be wrong, and say what to do", DOCTOR, _doctor),
+    "top": ("watch what is due, late, running and dead; q quits", "", _top),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

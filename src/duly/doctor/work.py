@@ -9,13 +9,14 @@ from datetime import timedelta
 from duly import registry
 from duly.doctor.findings import Finding, Patient, check, fail, ok, warn
 from duly.doctor.words import span
-from duly.models import Gate, Occurrence
+from duly.models import Occurrence
 from duly.policy.breaker import BreakerStatus
 from duly.policy.service import HandlerTarget
 from duly.policy.states import OccurrenceStatus
 from duly.services import UNREGISTERED, Registry
 from duly.store import engines, stored_types
 from duly.store.backlog import MOST_COUNTED
+from duly.store.present import gates_not_closed
 from duly.store.slo import LOST_AFTER
 
 OBJECTIVE = 0.999
@@ -125,8 +126,7 @@ def breakers(patient: Patient) -> Iterable[Finding]:
 
 
 def _open(patient: Patient) -> Iterator[Finding]:
-    rows = Gate.objects.using(patient.using).exclude(status=BreakerStatus.CLOSED)
-    for row in rows.order_by("name")[:MOST_NAMED]:
+    for row in gates_not_closed(patient.using, MOST_NAMED):
         since = span(max(patient.now - row.updated_at, timedelta(0)))
         if row.status == BreakerStatus.OPEN and row.probe_at is None:
             fix = f"it stays so until 'duly breakers --close {row.name}'"
