@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.notify import Notify, notify_from
 from duly.policy.service import Service, service_from
 
 
@@ -72,11 +73,16 @@ class Config:
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
     database, delivers to handlers."""
 
+    notify: Notify | None = field(default=None, hash=False)
+    """Who is told when something fails: a dict of `email`, `webhook`, `event`, `on`, `interval`
+    and `objective`, see `duly.policy.notify.Notify`. None: nobody is."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
         object.__setattr__(self, "services", _services(self.services))
+        object.__setattr__(self, "notify", _notify(self.notify))
         counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
@@ -108,6 +114,15 @@ def _services(given: object) -> dict[str, Service]:
     return found
 
 
+def _notify(given: object) -> Notify | None:
+    if given is None or isinstance(given, Notify):
+        return given
+    try:
+        return notify_from(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['NOTIFY'] {error}") from None
+
+
 def _check_type(name: str, value: object, expected: type) -> None:
     allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
@@ -120,7 +135,7 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "notify"}
 """The settings that are one value each."""
 
 

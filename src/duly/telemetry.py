@@ -23,6 +23,8 @@
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock; doubted |
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
+| notification.sent | channels, groups | somebody was told of failures |
+| notification.failed | channel, error | a channel did not take it |
 | history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | breaker.moved | gate, status | a breaker opened, or closed |
 | engines.forgotten | count | engines that died a day ago were removed from the table |
@@ -57,6 +59,7 @@ _WARNINGS = frozenset(
         "breaker.moved",
         "listener.faulted",
         "month.kept",
+        "notification.failed",
         "occurrences.parked",
         "service.refused",
         "target.away",

@@ -51,6 +51,10 @@ nothing, and looks at no table as a whole.
 
 exit codes of doctor: 0 all is OK, 1 something is to be looked at, 2 something does not work"""
 
+NOTIFY = """\
+Engines do it every 15 seconds by themselves. Called by cron, it tells as well that no engine is
+alive."""
+
 ON_CONFLICT = ("replace", "keep", "raise")
 ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
@@ -276,6 +280,11 @@ def _top(verb: ArgumentParser) -> None:
     verb.add_argument("--every", type=float, default=2.0, metavar="S", help=text)
 
 
+def _notify(verb: ArgumentParser) -> None:
+    text = "send a message through every channel; 1 where one fails"
+    verb.add_argument("--test", action="store_true", help=text)
+
+
 def _prune(verb: ArgumentParser) -> None:
     text = "how long ago it must have ended, such as 90d; default: RETENTION_DAYS"
     verb.add_argument("--older-than", metavar="SPAN", help=text)
@@ -382,5 +391,6 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
     "doctor": ("look at everything that may be wrong, and say what to do", DOCTOR, _doctor),
     "top": ("watch what is due, late, running and dead; q quits", "", _top),
+    "notify": ("look for failures once, and tell whom DULY['NOTIFY'] names", NOTIFY, _notify),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from duly.doctor.findings import Finding, Patient, check, fail, ok
+from duly.doctor.work import known_types
+from duly.engine.incidents import EVENT_TYPE
 from duly.errors import ConfigurationError, DulyError
+from duly.models import Notice
 from duly.policy.http_target import HttpTarget
 from duly.policy.service import CeleryTarget, Service, TasksTarget, service_from
 from duly.store.services import stored_services
@@ -121,3 +124,23 @@ def _short(kind: str) -> dict[str, float]:
     if kind != "redis":
         return {}
     return {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
+
+
+@check("notifications")
+def notifications(patient: Patient) -> Finding:
+    """Whether somebody is told when something fails, and that works."""
+    notify = patient.config.notify
+    if notify is None:
+        return ok("nobody is told of failures; DULY['NOTIFY'] says whom to tell")
+    if notify.event and EVENT_TYPE not in known_types(patient.using, patient.now):
+        fix = f"register a @duly.handler({EVENT_TYPE!r})"
+        return fail(f"nobody handles {EVENT_TYPE!r}", fix)
+    if notify.webhook is not None:
+        try:
+            notify.webhook.signing_secrets(os.environ)
+        except ConfigurationError as error:
+            return fail(f"the webhook: {error}", "set it where engines are started")
+    if failing := Notice.objects.using(patient.using).filter(failures__gt=0).count():
+        fix = "see 'notification.failed' in the log, and try 'duly notify --test'"
+        return fail(f"{failing} groups could not be told of by any channel", fix)
+    return ok(f"by {', '.join(notify.channels)}")

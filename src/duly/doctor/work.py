@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from duly import registry
 from duly.doctor.findings import Finding, Patient, check, fail, ok, warn
@@ -32,7 +32,7 @@ LONGEST_ERROR = 80
 @check("handlers")
 def handlers(patient: Patient) -> Iterable[Finding]:
     """Whether every event type that comes due some day has somebody who runs it."""
-    known, where = _known_types(patient)
+    known = known_types(patient.using, patient.now)
     services = Registry()
     services.refresh()
 
@@ -55,7 +55,7 @@ def handlers(patient: Patient) -> Iterable[Finding]:
         found.append(fail(f"due, and nobody handles them: {_named(parked)}", _REGISTER))
     if missing:
         found.append(warn(f"to come, and nobody handles them: {_named(missing)}", _REGISTER))
-    return found or [ok(f"all {len({one.event_type for one in stored})} types to come, {where}")]
+    return found or [ok(f"all {len({one.event_type for one in stored})} types to come")]
 
 
 _REGISTER = (
@@ -64,11 +64,12 @@ _REGISTER = (
 )
 
 
-def _known_types(patient: Patient) -> tuple[frozenset[str], str]:
-    alive = engines.alive(patient.using, patient.now)
+def known_types(using: str, now: datetime) -> frozenset[str]:
+    """Give the types that engines handle; where there is no engine, those of this process."""
+    alive = engines.alive(using, now)
     if not alive:
-        return registry.known_types(), "by the handlers of this process"
-    return frozenset(name for one in alive for name in one.handles), "by the handlers of engines"
+        return registry.known_types()
+    return frozenset(name for one in alive for name in one.handles)
 
 
 @check("overdue")

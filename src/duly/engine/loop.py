@@ -23,6 +23,7 @@ from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
+from duly.engine.notify import NotifyWatch
 from duly.engine.options import EngineOptions
 from duly.engine.presence import BEAT_SECONDS, Presence, Vitals
 from duly.engine.prune import PruneWatch
@@ -110,6 +111,7 @@ class Engine:
         self._awake = threading.Event()
         self._sealer = Sealer(options.using, self._clock)
         self._prune = PruneWatch(options.using, self._clock, options.retention)
+        self._notify = NotifyWatch(options.using, self._clock, options.notify, options.environment)
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
@@ -127,6 +129,7 @@ class Engine:
         self._dispatcher.start()
         self._sealer.start()
         self._prune.start()
+        self._notify.start()
         self._thread.start()
         self._watcher.start()
         emit("engine.started", holder=self.options.holder)
@@ -159,6 +162,7 @@ class Engine:
         self._watcher.stop()
         self._sealer.stop()
         self._prune.stop()
+        self._notify.stop()
         self._thread.join()
         held = self._dispatcher.stop() + self._delivery.stop()
         released = self._release(held)

@@ -4,6 +4,7 @@ from duly.models.engine import Engine
 from duly.models.event import ScheduledEvent
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
+from duly.models.notice import Notice
 from duly.models.occurrence import Occurrence
 from duly.models.saga import Saga, SagaStep
 from duly.models.seal import LedgerSeal
@@ -17,6 +18,7 @@ __all__ = [
     "GateEntry",
     "LedgerEntry",
     "LedgerSeal",
+    "Notice",
     "Occurrence",
     "Saga",
     "SagaStep",

@@ -40,6 +40,8 @@ SAGA_MOVED: Final = "saga_moved"
 PRUNED: Final = "pruned"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
+NOTIFIED: Final = "notified"
+NOTIFICATION_FAILED: Final = "notification_failed"
 THE_LEDGER: Final = UUID(int=0)
 """The event id of these."""
 # `Decision.fact` brings: succeeded, retried, snoozed, died.

@@ -156,7 +156,9 @@ def _first_starts(using: str, rows: Sequence[Born]) -> dict[UUID, datetime]:
             event_id__in=events, occurrence_id__in=some, fact=facts.STARTED
         )
         starts = entries.order_by().values("occurrence_id").annotate(began=Min("at"))
-        begun |= {one["occurrence_id"]: one["began"] for one in starts}
+        for id_, began in starts.values_list("occurrence_id", "began"):
+            assert id_ is not None
+            begun[id_] = began
     return begun
 
 

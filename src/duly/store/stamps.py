@@ -10,6 +10,7 @@ from duly.models import Stamp
 ENVIRONMENT = "environment"
 TZDATA = "tzdata"
 PRUNED = "pruned"
+NOTIFIED = "notified"
 
 
 def read(using: str, name: str) -> dict[str, Any] | None:
