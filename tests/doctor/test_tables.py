@@ -22,14 +22,15 @@ from tests.doctor.conftest import Look, worst
 def test_migrations_that_are_missing_are_named(look: Look, using: str) -> None:
     assert worst(look("migrations")) is Level.OK
     recorder = MigrationRecorder(connections[using])
-    recorder.record_unapplied("duly", "0014_engines")
+    latest = max(name for app, name in recorder.applied_migrations() if app == "duly")
+    recorder.record_unapplied("duly", latest)
     try:
         found = look("migrations")
     finally:
-        recorder.record_applied("duly", "0014_engines")
+        recorder.record_applied("duly", latest)
 
     assert worst(found) is Level.FAIL
-    assert "0014_engines" in found[0].found
+    assert latest in found[0].found
 
 
 def test_a_database_that_is_ahead_is_told(look: Look, using: str) -> None:

@@ -133,7 +133,7 @@ def test_the_dead_are_told_with_what_most_died_of(
 
     found = look("dead letters")
     assert worst(found) is Level.WARN
-    assert found[0].found == "1; of the newest 1, 1 are reminder: ValueError: no"
+    assert found[0].found == "1; 1 of the newest 1 of reminder: ValueError: no"
 
     monkeypatch.setattr(work, "MANY_DEAD", 1)
     assert worst(look("dead letters")) is Level.FAIL

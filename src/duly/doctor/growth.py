@@ -33,6 +33,8 @@ MANY_DEAD_SHARE = 0.01
 FAR_TOO_MANY_DEAD_SHARE = 0.1
 MEAN_DELAY_SECONDS = 1.0
 LONG_MEAN_DELAY_SECONDS = 60.0
+# Each runs its handlers in an interpreter of its own.
+ENOUGH_ENGINES = 4
 # Of fewer a share says nothing.
 LEAST = 50
 
@@ -98,10 +100,10 @@ def _called_for(patient: Patient, load: Load) -> Iterator[Finding]:
         yield warn(
             f"{_said(load)}, and one engine", "start a second one: 'duly run' on another host"
         )
-    if load.hour >= VERY_BUSY_HOUR and not _has_other_workers() and len(firing) < 4:
+    if load.hour >= VERY_BUSY_HOUR and 1 < len(firing) < ENOUGH_ENGINES and not _delegates():
         yield warn(
             f"{_said(load)}, and all handlers run in {len(firing)} engines",
-            "'duly run --processes 4', or let a service deliver to Celery's workers",
+            f"'duly run --processes {ENOUGH_ENGINES}', or a service with Celery's workers",
         )
     if load.has_busy_minute and patient.is_postgres and not is_partitioned(patient.using):
         yield warn(
@@ -110,7 +112,8 @@ def _called_for(patient: Patient, load: Load) -> Iterator[Finding]:
         )
 
 
-def _has_other_workers() -> bool:
+def _delegates() -> bool:
+    """Say whether a service is delivered to workers of its own."""
     services = Registry()
     services.refresh()
     return any(not isinstance(one.target, HandlerTarget) for one in services.registered())

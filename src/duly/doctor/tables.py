@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from duly.doctor.findings import Finding, Needs, Patient, check, fail, ok, warn
 from duly.doctor.words import size, span
@@ -30,15 +30,14 @@ SEALS_VERIFIED = 2
 @check("migrations", needs=Needs.CONNECTION)
 def migrations(patient: Patient) -> Finding:
     """Whether the tables are as this release wants them."""
-    executor = MigrationExecutor(connections[patient.using])
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes("duly"))
-    missing = [migration.name for migration, _ in plan if migration.app_label == "duly"]
+    loader = MigrationLoader(connections[patient.using])
+    known = {name for app, name in loader.disk_migrations if app == "duly"}
+    applied = {name for app, name in loader.applied_migrations if app == "duly"}
+    missing = sorted(known - applied)
     if missing:
         fix = f"run 'manage.py migrate --database {patient.using}', or start a standalone engine"
         more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
         return fail(f"not applied: {', '.join(missing[:MOST_NAMED])}{more}", fix)
-    known = {name for app, name in executor.loader.disk_migrations if app == "duly"}
-    applied = {name for app, name in executor.loader.applied_migrations if app == "duly"}
     if ahead := sorted(applied - known):
         return warn(
             f"applied, and unknown to this release: {', '.join(ahead)}",

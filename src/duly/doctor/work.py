@@ -11,6 +11,7 @@ from duly.doctor.findings import Finding, Patient, check, fail, ok, warn
 from duly.doctor.words import span
 from duly.models import Occurrence
 from duly.policy.breaker import BreakerStatus
+from duly.policy.notify import signature
 from duly.policy.service import HandlerTarget
 from duly.policy.states import OccurrenceStatus
 from duly.services import UNREGISTERED, Registry
@@ -113,10 +114,10 @@ def dead_letters(patient: Patient) -> Finding:
     rows = Occurrence.objects.using(patient.using).filter(status=OccurrenceStatus.DEAD)
     newest = rows.order_by("-due_at").values_list("event_type", "error")[:DEAD_LOOKED_AT]
     for event_type, error in newest:
-        causes[f"{event_type}: {error.partition(chr(10))[0][:LONGEST_ERROR]}"] += 1
+        causes[f"{event_type}: {signature(error)[:LONGEST_ERROR]}"] += 1
     cause, most = causes.most_common(1)[0]
     many = "" if count < MOST_COUNTED else " or more"
-    found = f"{count}{many}; of the newest {causes.total()}, {most} are {cause}"
+    found = f"{count}{many}; {most} of the newest {causes.total()} of {cause}"
     return (fail if count >= MANY_DEAD else warn)(found, "'duly dead', mend, then 'duly replay'")
 
 

@@ -16,6 +16,7 @@ from django.db.models import Min
 
 from duly.ids import first_id
 from duly.models import LedgerEntry, Occurrence
+from duly.policy.service import OWN
 from duly.policy.states import LIVE, OccurrenceStatus
 from duly.store import facts
 
@@ -64,7 +65,7 @@ class Pulse:
     window: timedelta
     """As long as what was looked at spans; at most what was asked for."""
     born: int
-    """All but those that were skipped or cancelled before they began."""
+    """All but duly's own, and those that were skipped or cancelled before they began."""
     on_time: int
     """Begun within a minute of the due instant."""
     late: int
@@ -123,7 +124,11 @@ def born_between(using: str, start: datetime, end: datetime, most: int) -> list[
 
 def pulse_of(using: str, rows: Sequence[Born], now: datetime, window: timedelta) -> Pulse:
     """Say how it went with some occurrences."""
-    counted = [row for row in rows if row.attempt or row.status not in _NEVER_BEGAN]
+    counted = [
+        row
+        for row in rows
+        if row.service != OWN and (row.attempt or row.status not in _NEVER_BEGAN)
+    ]
     begun = _first_starts(using, counted)
     lateness = sorted(
         (begun[row.id] - row.due_at).total_seconds() for row in counted if row.id in begun

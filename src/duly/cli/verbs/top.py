@@ -123,8 +123,8 @@ def _numbers(seen: Seen) -> list[str]:
     return [
         f"{seen.now:%Y-%m-%d %H:%M:%S}Z",
         f"now       {_counted(waits.due)} due{oldest}  {late}  {seen.running} running  {dead}",
-        f"rate      {born.per_hour / 60:.1f} a minute in the last "
-        f"{born.window.total_seconds():.0f} s  {_counted(seen.next_hour)} come in the next hour",
+        f"rate      {born.per_hour / 60:.1f} a minute in the last {born.window.seconds} s  "
+        f"{_counted(seen.next_hour)} events due within the hour",
         f"lateness  p50 {_seconds(born.quantile(0.5))}  p99 {_seconds(born.quantile(0.99))}  "
         f"max {_seconds(born.quantile(1.0))}  {born.share_late:.2%} over a minute",
     ]
