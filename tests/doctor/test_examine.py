@@ -101,6 +101,15 @@ def test_without_a_database_it_says_so_once_and_looks_at_the_rest(
     assert verdict(lines) is Level.FAIL
 
 
+def test_settings_that_cannot_be_read_are_the_one_line(settings: Any) -> None:
+    settings.DULY = {"MOON": 3}
+
+    (line,) = examine()
+
+    assert line.finding.level is Level.FAIL
+    assert "DULY has no setting 'MOON'" in line.finding.found
+
+
 def test_every_check_runs_on_an_empty_database_and_none_of_them_writes(using: str) -> None:
     with CaptureQueriesContext(connections[using]) as queries:
         lines = examine()
