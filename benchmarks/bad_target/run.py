@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -207,4 +207,8 @@ def percentile(weighed: Sequence[tuple[float, float]], share: float) -> float:
 
 def as_json(options: Options, found: Found) -> dict[str, Any]:
     """Give what was found, for a file."""
-    return {"options": asdict(options), **asdict(found)}
+    # Not asdict: it takes a Counter apart into pairs, and counts these.
+    return {
+        "options": asdict(options),
+        **{one.name: getattr(found, one.name) for one in fields(found)},
+    }

@@ -110,7 +110,7 @@ def test_what_was_opened_by_hand_lets_nobody_in() -> None:
     [
         pytest.param(0, 30, id="at-once"),
         pytest.param(120, 60, id="half-its-lateness"),
-        pytest.param(7200, 600, id="ten-minutes-at-most"),
+        pytest.param(7200, 1800, id="half-an-hour-at-most"),
     ],
 )
 def test_who_has_waited_long_is_looked_at_more_rarely(late: int, wait: int) -> None:

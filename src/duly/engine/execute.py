@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from duly.civil import zones
 from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
 from duly.conf import config
+from duly.engine.error_text import error_text, payload_of, without_secrets
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
 from duly.policy.handling import Handling, retry_of, saga_of
@@ -38,8 +39,6 @@ from duly.store.contract import Store
 from duly.store.overlaps import is_exclusive
 from duly.store.rows import Claim, Result
 
-# Enough for the frames that matter; a recursion error would bring a megabyte.
-LONGEST_ERROR = 8_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -151,6 +150,7 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
             occurrences[index] = occurrence_of(attempt)
         except Exception as error:
             outcomes[index] = raised(error, attempt)
+    ran = [attempts[index] for index in occurrences]
     try:
         function: Callable[..., object] = attempts[0].registration.function
         answer = function(list(occurrences.values())) if occurrences else None
@@ -159,7 +159,7 @@ def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
         failed = dict.fromkeys((one.id for one in occurrences.values()), error)
     for index, occurrence in occurrences.items():
         own = failed.get(occurrence.id)
-        outcomes[index] = Succeeded() if own is None else raised(own, attempts[index])
+        outcomes[index] = Succeeded() if own is None else raised(own, attempts[index], ran)
     return [outcomes[index] for index in range(len(attempts))]
 
 
@@ -230,20 +230,27 @@ def returned(attempt: Attempt, value: object) -> Succeeded:
     return Succeeded(payloads.encode(rules_as_json(value), config().payload_max_bytes))
 
 
-def raised(error: BaseException, attempt: Attempt) -> Outcome:
-    """Say what an exception makes of its attempt."""
+def raised(
+    error: BaseException, attempt: Attempt, together: Sequence[Attempt] | None = None
+) -> Outcome:
+    """Say what an exception makes of its attempt.
+
+    together: those that ran in one batch; its error may speak of any of them.
+    """
     if isinstance(error, attempt.time_limits):
         return TimedOut(attempt.timeout)
+    clean = partial(without_secrets, [one.claim for one in together or [attempt]])
     if isinstance(error, Snooze):
-        return Snoozed(_storable(str(error)), error.after, error.until)
+        return Snoozed(clean(str(error)), error.after, error.until)
     after = error.after if isinstance(error, (Retry, TargetFailed)) else None
-    return Failed(error_text(error), is_final=attempt.retry.gives_up_on(error), after=after)
+    return Failed(error_text(error, clean), is_final=attempt.retry.gives_up_on(error), after=after)
 
 
 def occurrence_of(attempt: Attempt) -> Occurrence:
     """Build what the handler receives.
 
-    Raises InvalidPayload when the stored text is not JSON.
+    Raises InvalidPayload when the stored text is not JSON, and UnreadablePayload when it is
+    encrypted and its key is not here.
     """
     claim = attempt.claim
     return Occurrence(
@@ -254,7 +261,7 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         key=claim.key,
         entity_type=claim.entity_type,
         entity_id=claim.entity_id,
-        payload=payloads.decode(claim.payload),
+        payload=payload_of(claim),
         due_at=claim.due_at,
         local=claim.due_at.astimezone(_zone_info(claim.zone)),
         wall_time=claim.wall_time,
@@ -264,18 +271,6 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         deadline=attempt.ends_at,
         asked_to_stop=attempt.asked_to_stop,
     )
-
-
-def error_text(error: BaseException) -> str:
-    """Give class and message first, then the traceback, in text that any database stores."""
-    head = f"{type(error).__name__}: {error}"
-    tail = "".join(traceback.format_exception(error))
-    return _storable(f"{head[: LONGEST_ERROR // 2]}\n{tail[-LONGEST_ERROR // 2 :]}")
-
-
-def _storable(text: str) -> str:
-    """Replace NUL and lone surrogates: databases refuse them, and an end must be recorded."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _zone_info(name: str) -> ZoneInfo:

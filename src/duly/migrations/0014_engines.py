@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('duly', '0010_sagas'),
+        ('duly', '0012_event_templates'),
     ]
 
     operations = [

@@ -16,7 +16,7 @@ from duly.policy.limits import NO_LIMITS, Limits
 # The end of another lets the next one in; this is for an end that nobody could announce, and
 # is longer for what waits longer already, so that a backlog of thousands costs little.
 SHORTEST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ PRIORITY_STEP = timedelta(seconds=10)
 _SECOND = timedelta(seconds=1)
 # Beside the policies of an event that is a saga's stands which saga's: no policy, and nothing
 # that a user could set.
-_SAGA = "saga"
+SAGA = "saga"
 
 
 class HandlingArguments(TypedDict, total=False):
@@ -124,7 +124,7 @@ class Handling:
         if not data:
             return DEFAULT
         values = dict(data)
-        values.pop(_SAGA, None)
+        values.pop(SAGA, None)
         if retry := values.get("retry"):
             values["retry"] = Retry(
                 attempts=retry["attempts"],
@@ -147,12 +147,12 @@ def rank(due_at: datetime, handling: Mapping[str, Any]) -> datetime:
 
 def of_saga(stored: dict[str, Any], saga: UUID) -> dict[str, Any]:
     """Mark stored policies as those of an event of this saga."""
-    return stored | {_SAGA: saga.hex}
+    return stored | {SAGA: saga.hex}
 
 
 def saga_of(stored: Mapping[str, Any]) -> UUID | None:
     """Say which saga an event with these stored policies belongs to."""
-    return UUID(stored[_SAGA]) if stored and _SAGA in stored else None
+    return UUID(stored[SAGA]) if stored and SAGA in stored else None
 
 
 def retry_of(stored: Mapping[str, Any], handlers: Retry) -> Retry:

@@ -1,0 +1,1 @@
+"""What duly says about itself, in the forms that others read."""
