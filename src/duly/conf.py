@@ -67,6 +67,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    tracing: bool = True
+    """Make spans of what is scheduled and tried, where OpenTelemetry has a tracer provider."""
+
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the

@@ -6,13 +6,14 @@ Each takes part in the caller's transaction: rolled back with it, durable with i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from duly import clock, definitions, payloads, services
+from duly import clock, definitions, payloads, services, tracing
 from duly.civil.forms import rules_as_json
 from duly.conf import Config, config
 from duly.errors import InvalidSaga, SagaConflict
@@ -61,7 +62,9 @@ def start_saga(
     kind, id_ = entity_pair(entity)
     new = NewSaga(definition, _checked(context or {}, settings), key, kind, id_)
     now = clock.now(settings.database)
-    saga, is_new = sagas.start(settings.database, new, now, actor)
+    tracer = tracing.current()
+    with nullcontext() if tracer is None else tracer.starting_saga(name):
+        saga, is_new = sagas.start(settings.database, new, now, actor)
     if not is_new and on_conflict == "raise":
         raise SagaConflict(
             f"saga {name!r} with key {key!r} exists already: {saga.id}, {saga.status}"

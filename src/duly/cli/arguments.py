@@ -105,6 +105,9 @@ def _run(verb: ArgumentParser) -> None:
         action="store_true",
         help="run what is due now, and stop; a retry that must wait is left to the next run",
     )
+    verb.add_argument(
+        "--log", choices=("text", "json"), help="how the log on stderr is written (as configured)"
+    )
 
 
 def _demo(verb: ArgumentParser) -> None:

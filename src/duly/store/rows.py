@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -223,6 +223,10 @@ class Result:
     """The saga that it is a step of."""
     context: str | None = None
     """JSON text of what it adds to the saga's context."""
+    trace: str = ""
+    """The `traceparent` of the attempt; empty where nobody traces."""
+    handling: Mapping[str, Any] | None = None
+    """What its occurrence is to keep beside its policies from now on; None: what it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from duly.models.fields import EncodedPayload
 from duly.models.saga import SagaStep
 from duly.policy.handling import of_saga
 from duly.policy.states import OccurrenceStatus
+from duly.policy.trace import Carrier, traced
 from duly.store import facts
 from duly.store.events import cancel_locked, events_in, set_due
 
@@ -36,9 +37,12 @@ class Order:
     handling: dict[str, Any] = field(default_factory=dict)
 
 
-def event_of(saga: Saga, step: SagaStep, order: Order, now: datetime) -> ScheduledEvent:
+def event_of(
+    saga: Saga, step: SagaStep, order: Order, now: datetime, carrier: Carrier
+) -> ScheduledEvent:
     """Build the event of a step, a compensation or a timer; the caller saves it.
 
+    carrier: the trace of what it follows from.
     Raises InvalidRule where its rule names no instant.
     """
     due = order.rule.next(EARLIEST)
@@ -56,7 +60,7 @@ def event_of(saga: Saga, step: SagaStep, order: Order, now: datetime) -> Schedul
         payload=EncodedPayload(json.dumps(payload, ensure_ascii=False, separators=(",", ":"))),
         rule=order.rule.to_json(),
         execution_timezone=order.rule.zone,
-        handling=of_saga(order.handling, saga.id),
+        handling=traced(of_saga(order.handling, saga.id), carrier),
         created_at=now,
     )
     set_due(event, due, now)

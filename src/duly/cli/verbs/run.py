@@ -27,6 +27,7 @@ from duly.conf import Config, config
 from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import ConfigurationError
+from duly.exporters.logs import write_json
 from duly.models import Occurrence, ScheduledEvent
 from duly.policy.service import HandlerTarget, Service
 from duly.store.portable import NO_HANDLER
@@ -42,6 +43,8 @@ _OURS = frozenset({"duly.handlers", "duly.celery.sending", "duly.django_tasks.ru
 
 def perform(options: Namespace) -> int:
     """Run an engine until SIGTERM or SIGINT; 1 where not all of it could be written down."""
+    if options.log == "json":
+        write_json()
     settings = _overridden(config(), options)
     count = options.processes
     if not 1 <= count <= MOST_PROCESSES:

@@ -1,0 +1,1 @@
+"""What duly says of itself, in the forms that others read."""
