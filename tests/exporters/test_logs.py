@@ -223,7 +223,7 @@ def test_an_engine_that_stands_alone_writes_json(
     tmp_path: Path, option: list[str], variables: dict[str, str]
 ) -> None:
     (tmp_path / "shop.py").write_text(HANDLERS)
-    scheduled = run_alone(tmp_path, "schedule", "call", "--at", "2026-01-01T09:00", "--zone", "UTC")
+    scheduled = run_alone(tmp_path, "schedule", "call", "2026-01-01T09:00", "--tz", "UTC")
     assert scheduled.returncode == 0, scheduled.stderr
 
     ran = run_alone(tmp_path, "run", "--once", *option, **variables)
