@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from duly.civil import zones
 from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
 from duly.conf import config
+from duly.engine.error_text import error_text, storable
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
 from duly.policy.handling import Handling, has_policies, retry_of, saga_of
@@ -39,8 +39,6 @@ from duly.store.contract import Store
 from duly.store.overlaps import is_exclusive
 from duly.store.rows import Claim, Result
 
-# Enough for the frames that matter; a recursion error would bring a megabyte.
-LONGEST_ERROR = 8_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -269,7 +267,7 @@ def raised(error: BaseException, attempt: Attempt) -> Outcome:
     if isinstance(error, attempt.time_limits):
         return TimedOut(attempt.timeout)
     if isinstance(error, Snooze):
-        return Snoozed(_storable(str(error)), error.after, error.until)
+        return Snoozed(storable(str(error)), error.after, error.until)
     tracing.failed(attempt, error)
     after = error.after if isinstance(error, (Retry, TargetFailed)) else None
     return Failed(error_text(error), is_final=attempt.retry.gives_up_on(error), after=after)
@@ -299,18 +297,6 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         deadline=attempt.ends_at,
         asked_to_stop=attempt.asked_to_stop,
     )
-
-
-def error_text(error: BaseException) -> str:
-    """Give class and message first, then the traceback, in text that any database stores."""
-    head = f"{type(error).__name__}: {error}"
-    tail = "".join(traceback.format_exception(error))
-    return _storable(f"{head[: LONGEST_ERROR // 2]}\n{tail[-LONGEST_ERROR // 2 :]}")
-
-
-def _storable(text: str) -> str:
-    """Replace NUL and lone surrogates: databases refuse them, and an end must be recorded."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _zone_info(name: str) -> ZoneInfo:

@@ -22,19 +22,29 @@ from uuid import UUID
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+)
 
 from duly import __version__
 from duly.conf import config
+from duly.exporters.w3c import carrier_from, context_from, parent_from
 from duly.policy.outcome import Failed, Outcome, Snoozed, TimedOut
-from duly.policy.trace import Carrier, carrier_of, tried_of
+from duly.policy.trace import (
+    TRACEPARENT,
+    Carrier,
+    carrier_of,
+    tried_of,
+)
 from duly.tracing import Attempt, Draft, Firing
 
 SYSTEM = "duly"
 # As the SDK keeps of a span, unless it is told otherwise.
 MOST_LINKS = 128
-_W3C = TraceContextTextMapPropagator()
 _logger = logging.getLogger("duly.tracing")
 _OUTCOMES = {
     "Committed": "succeeded",
@@ -60,7 +70,7 @@ class OpenTelemetry:
         return config().tracing
 
     def carrier(self) -> Carrier:
-        return _carrier(None)
+        return carrier_from(trace.get_current_span())
 
     @contextmanager
     def scheduling(self, drafts: Sequence[Draft]) -> Iterator[Carrier]:
@@ -71,11 +81,11 @@ class OpenTelemetry:
         if len(drafts) > 1:
             attributes["messaging.batch.message_count"] = len(drafts)
         if len(types) == 1:
-            attributes["messaging.destination.name"] = attributes["duly.event_type"] = what
+            attributes["messaging.destination.name"] = what
         if len(services) == 1:
             attributes["duly.service"] = next(iter(services))
         with self._active(f"duly schedule {what}", attributes) as span:
-            yield _carrier(trace.set_span_in_context(span, Context()))
+            yield carrier_from(span)
 
     @contextmanager
     def starting_saga(self, name: str) -> Iterator[None]:
@@ -99,15 +109,9 @@ class OpenTelemetry:
 
     @contextmanager
     def dispatching(self, claims: Sequence[Firing]) -> Iterator[Mapping[UUID, Carrier]]:
-        spans = {
-            claim.id: self._dispatch([claim], claim.attempt + 1, SpanKind.PRODUCER, "send")
-            for claim in claims
-        }
+        spans = {claim.id: self._hand_over(claim) for claim in claims}
         try:
-            yield {
-                id_: _carrier(trace.set_span_in_context(span, Context()))
-                for id_, span in spans.items()
-            }
+            yield {id_: carrier_from(span) for id_, span in spans.items()}
         except BaseException as error:
             for span in spans.values():
                 _fail(span, error)
@@ -119,29 +123,38 @@ class OpenTelemetry:
     def attempt(self, attempts: Sequence[Attempt]) -> _AttemptSpan:
         first = attempts[0]
         claims = [attempt.claim for attempt in attempts]
-        attributes = _operation("attempt", "process") | _about(claims, first.number)
+        about, links = _about(claims, first.number), _links(claims)
         name = f"duly attempt {first.claim.event_type}"
         if first.carrier and len(attempts) == 1:
             # Handed over, and so dispatched already.
-            parent = _extracted(first.carrier)
+            parent = parent_from(first.carrier)
         else:
-            dispatch = self._dispatch(claims, first.number, SpanKind.INTERNAL, "")
+            operation = _operation("dispatch", "")
+            dispatch = self._dispatch(claims, SpanKind.INTERNAL, operation | about, links)
             parent = trace.set_span_in_context(dispatch, Context())
             _end(dispatch)
-        span = self._begin(name, parent, SpanKind.CONSUMER, attributes, _links(claims))
+        attributes = _operation("attempt", "process") | about
+        span = self._begin(name, parent, SpanKind.CONSUMER, attributes, links)
         return _AttemptSpan(span)
 
+    def _hand_over(self, claim: Firing) -> Span:
+        attributes = _operation("dispatch", "send") | _about([claim], claim.attempt + 1)
+        return self._dispatch([claim], SpanKind.PRODUCER, attributes, _links([claim]))
+
     def _dispatch(
-        self, claims: Sequence[Firing], number: int, kind: SpanKind, operation: str
+        self,
+        claims: Sequence[Firing],
+        kind: SpanKind,
+        attributes: Mapping[str, Any],
+        links: Sequence[Link],
     ) -> Span:
         """Make the span from the instant that something was due until it is on its way.
 
         A root: whatever is active here has nothing to do with it.
         """
-        attributes = _operation("dispatch", operation) | _about(claims, number)
         since = min(_nanoseconds(min(claim.ready_at for claim in claims)), time_ns())
         name = f"duly dispatch {claims[0].event_type}"
-        return self._begin(name, Context(), kind, attributes, _links(claims), since)
+        return self._begin(name, Context(), kind, attributes, links, since)
 
     def _begin(
         self,
@@ -168,12 +181,12 @@ class _AttemptSpan:
     def __init__(self, span: Span) -> None:
         self._span = span
         context = trace.set_span_in_context(span)
-        self.traceparent = _carrier(context).get("traceparent", "")
+        self.traceparent = carrier_from(span).get(TRACEPARENT, "")
         self._token = contexts.attach(context)
 
     def failed(self, attempt: Attempt, error: BaseException) -> None:
         """Tell of what one of them raised."""
-        attributes = {"duly.occurrence_id": str(attempt.claim.id)}
+        attributes = {"messaging.message.id": str(attempt.claim.id)}
         _fail(self._span, error, attributes)
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
@@ -223,14 +236,12 @@ def _about(claims: Sequence[Firing], number: int) -> dict[str, Any]:
     first = claims[0]
     found: dict[str, Any] = {
         "messaging.destination.name": first.event_type,
-        "duly.event_type": first.event_type,
         "duly.service": first.service,
     }
     if len(claims) > 1:
         return found | {"messaging.batch.message_count": len(claims)}
     return found | {
         "messaging.message.id": str(first.id),
-        "duly.occurrence_id": str(first.id),
         "duly.event_id": str(first.event_id),
         "duly.attempt": number,
         "duly.due_at": first.due_at.isoformat(),
@@ -250,21 +261,11 @@ def _links(claims: Sequence[Firing]) -> list[Link]:
         ):
             if not carrier:
                 continue
-            context = trace.get_current_span(_extracted(carrier)).get_span_context()
+            context = context_from(carrier)
             if context.is_valid and len(found) < MOST_LINKS:
                 key = (context.trace_id, context.span_id, kind)
                 found[key] = Link(context, {"duly.link": kind})
     return list(found.values())
-
-
-def _carrier(context: Context | None) -> dict[str, str]:
-    found: dict[str, str] = {}
-    _W3C.inject(found, context)
-    return found
-
-
-def _extracted(carrier: Carrier) -> Context:
-    return _W3C.extract(dict(carrier), Context())
 
 
 def _nanoseconds(at: datetime) -> int:

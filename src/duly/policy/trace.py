@@ -22,7 +22,7 @@ MARKS = frozenset({TRACEPARENT, TRACESTATE, TRIED})
 NOTHING: Carrier = MappingProxyType({})
 # https://www.w3.org/TR/trace-context/#tracestate-limits: what must be passed on, at the least.
 LONGEST_STATE = 512
-_PARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 def traced(stored: Mapping[str, Any], carrier: Carrier) -> dict[str, Any]:
@@ -60,7 +60,18 @@ def tried_of(stored: Mapping[str, Any]) -> Carrier:
     return {TRACEPARENT: parent} if parent else NOTHING
 
 
+def parent_text(trace_id: int, span_id: int, flags: int) -> str:
+    """Write a `traceparent`."""
+    return f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
+
+
+def numbers_of(parent: str) -> tuple[int, int, int]:
+    """Read trace id, span id and flags out of a `traceparent`; zeros where it is none."""
+    found = _PARENT.fullmatch(parent)
+    return (int(found[1], 16), int(found[2], 16), int(found[3], 16)) if found else (0, 0, 0)
+
+
 def sampled_id(parent: str) -> str:
     """Give the id of a trace that is kept; empty for one that its sampler dropped."""
-    found = _PARENT.fullmatch(parent)
-    return found[1] if found and int(found[2], 16) & 1 else ""
+    trace_id, _, flags = numbers_of(parent)
+    return f"{trace_id:032x}" if flags & 1 else ""
