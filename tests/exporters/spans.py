@@ -56,8 +56,9 @@ def collected(spans: Spans | None = None) -> Iterator[Spans]:
 
 
 def context_of(span: ReadableSpan) -> SpanContext:
-    assert span.context is not None
-    return span.context
+    context: SpanContext | None = span.context
+    assert context is not None
+    return context
 
 
 def links(span: ReadableSpan) -> dict[str, int]:
