@@ -27,8 +27,11 @@ DATABASE_ALIASES = {"sqlite": "default", "postgres": "postgres"}
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "ninja",
     "duly",
 ]
+STATIC_URL = "/static/"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DULY: dict[str, object] = {}
 SECRET_KEY = "only-for-tests"

@@ -83,3 +83,16 @@ def test_sqlite_with_deferred_transactions_is_warned_of(
     monkeypatch.delitem(options, "transaction_mode", raising=False)
 
     assert ("duly.W001" in _found([database])) == (connections[database].vendor == "sqlite")
+
+
+def test_a_hook_that_cannot_be_called_is_an_error(settings: Any) -> None:
+    settings.DULY = {"REDACT": "no.such.module"}
+
+    assert "DULY['REDACT'] cannot be imported" in _found()["duly.E005"]
+
+
+def test_a_key_that_is_not_in_this_process_is_a_warning(settings: Any) -> None:
+    services = {"crm": {"encryption": [{"env": "NO_SUCH_KEY"}]}}
+    settings.DULY = {"SERVICES": services}
+
+    assert "environment variable 'NO_SUCH_KEY', which is not set" in _found()["duly.W003"]

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from duly.intake import NewEvent
     from duly.operations import (
         Plan,
+        aamend_event,
         abackfill_event,
+        amend_event,
         amove_firing,
         aplan_reschedule,
         askip_firing,
@@ -111,6 +113,7 @@ __all__ = [
     "Snooze",
     "Upcoming",
     "__version__",
+    "aamend_event",
     "abackfill_event",
     "abreakers",
     "acancel_entity_events",
@@ -119,6 +122,7 @@ __all__ = [
     "aclose_breaker",
     "aexplain",
     "afind_saga",
+    "amend_event",
     "amove_firing",
     "aopen_breaker",
     "apause_event",
@@ -200,7 +204,9 @@ _HOMES |= dict.fromkeys(
 _HOMES |= dict.fromkeys(
     [
         "Plan",
+        "aamend_event",
         "abackfill_event",
+        "amend_event",
         "amove_firing",
         "aplan_reschedule",
         "askip_firing",

@@ -21,6 +21,8 @@ class DulyConfig(AppConfig):
         # Imported here: what they need (models, settings) is not ready any earlier.
         import_module("duly.checks").choose_tzdata()
         import_module("duly.brokers").register()
+        # Whoever reads a payload may need the keys of a service.
+        import_module("duly.services")
         tracing.trace_by(opentelemetry)
         autodiscover_modules("handlers")
 

@@ -13,8 +13,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
 from duly.civil import zones
-from duly.conf import config
+from duly.conf import Config, config
+from duly.encryption import read_key
 from duly.errors import DulyError
+from duly.redaction import redact_hook
 
 
 def choose_tzdata() -> None:
@@ -27,7 +29,7 @@ def choose_tzdata() -> None:
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    """duly.E001, E002, E003: the settings dict, the time zone data, USE_TZ."""
+    """duly.E001 to E006, W003: the settings, the time zone data, USE_TZ, what they name."""
     try:
         current = config()
     except DulyError as error:
@@ -37,6 +39,11 @@ def check_settings(
         zones.use(current.tzdata)
     except DulyError as error:
         found.append(Error(str(error), hint="Set DULY['TZDATA'] to 'wheel'.", id="duly.E002"))
+    try:
+        redact_hook()
+    except DulyError as error:
+        found.append(Error(str(error), id="duly.E005"))
+    found += _keys_that_are_missing(current)
     if not settings.USE_TZ:
         found.append(
             Error(
@@ -53,7 +60,25 @@ def check_settings(
                 id="duly.E004",
             )
         )
+    if current.jwt is not None:
+        # Imported here: most projects have no need of what fetches keys.
+        from duly.access.tokens import check_keys
+
+        try:
+            check_keys(current.jwt)
+        except DulyError as error:
+            found.append(Error(f"DULY['JWT']: {error}", id="duly.E006"))
     return found
+
+
+def _keys_that_are_missing(current: Config) -> Iterable[CheckMessage]:
+    for service in current.services.values():
+        for source in service.encryption.keys if service.encryption else ():
+            try:
+                read_key(service.name, source)
+            except DulyError as error:
+                hint = "What is encrypted with it cannot be delivered from this process."
+                yield checks.Warning(str(error), hint=hint, id="duly.W003")
 
 
 @register(Tags.database)

@@ -11,7 +11,9 @@ from typing import Any
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.rate import Rate
 from duly.policy.service import Service, service_from
+from duly.policy.token_options import TokenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,9 @@ class Config:
 
     payload_max_bytes: int = 65_536
     """Largest payload, in bytes of its JSON text in UTF-8."""
+
+    rest_body_max_bytes: int = 262_144
+    """Largest body of a request to the REST API, and of one event within a bulk."""
 
     concurrency: int = 16
     """Plain handlers that one engine runs at once, each in a thread."""
@@ -70,6 +75,24 @@ class Config:
     tracing: bool = True
     """Make spans of what is scheduled and tried, where OpenTelemetry has a tracer provider."""
 
+    redact: str = ""
+    """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
+    of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
+    bad_keys: str = "100/m"
+    """How many bad keys and tokens an address, or the prefix of a key, may bring: so many at
+    once, and then evenly; more are answered 429. Counted by each process. Empty: any number."""
+
+    jwt: TokenOptions | None = field(default=None, hash=False)
+    """Which bearer tokens are taken: a dict, see `duly.policy.token_options.TokenOptions`.
+    None: none are."""
+
+    streams: int = 8
+    """Streams of what fires that one process holds open at once; 0: none. On a server of threads
+    each takes one of them, so that it must have more."""
+
+    streams_per_caller: int = 2
+    """Of these, how many of one key or token."""
+
     services: Mapping[str, Service] = field(default_factory=dict, hash=False)
     """Where the events of a service are delivered, by its name: a dict of options for each, see
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
@@ -80,11 +103,16 @@ class Config:
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
         object.__setattr__(self, "services", _services(self.services))
-        counts = ("payload_max_bytes", "concurrency", "async_concurrency", "remote_concurrency")
+        object.__setattr__(self, "jwt", _token_options(self.jwt))
+        _check_rate("bad_keys", self.bad_keys)
+        counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
+        counts += ("concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
             _require(getattr(self, name) >= 1, name, getattr(self, name), "must be 1 or more")
         for name in ("horizon_seconds", "poll_seconds", "lease_seconds"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "must be above 0")
+        for name in ("streams", "streams_per_caller"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "must be 0 or more")
         _require(self.grace_seconds >= 0, "grace_seconds", self.grace_seconds, "must be 0 or more")
         _require(
             self.retention_days >= 0, "retention_days", self.retention_days, "must be 0 or more"
@@ -111,6 +139,21 @@ def _services(given: object) -> dict[str, Service]:
     return found
 
 
+def _token_options(given: object) -> TokenOptions | None:
+    try:
+        return None if given is None else TokenOptions.from_mapping(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['JWT']: {error}") from None
+
+
+def _check_rate(name: str, text: str) -> None:
+    try:
+        if text:
+            Rate.parse(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY[{name.upper()!r}]: {error}") from None
+
+
 def _check_type(name: str, value: object, expected: type) -> None:
     allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
@@ -123,7 +166,7 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt"}
 """The settings that are one value each."""
 
 

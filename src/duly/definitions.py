@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TypeVar
@@ -110,13 +111,24 @@ class SagaBuilder:
             self._group.append(node)
 
 
-_definitions: dict[str, tuple[Definition, str]] = {}
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A saga as it was defined in this process."""
+
+    definition: Definition
+    service: str
+    """Who starts it from outside, and sees its runs."""
+    path: str
+    """Of the function that says its steps."""
+
+
+_definitions: dict[str, Defined] = {}
 
 
 def saga(name: str, *, service: str = "default") -> Callable[[_F], _F]:
     """Define a saga: the decorated function is called once, with a `SagaBuilder`.
 
-    service: owner of its steps, unless they name another.
+    service: owner of its runs, and of its steps unless they name another.
 
     Raises InvalidSaga for a definition that breaks a rule, or where another function
     defines a saga of this name.
@@ -125,26 +137,32 @@ def saga(name: str, *, service: str = "default") -> Callable[[_F], _F]:
     def define(function: _F) -> _F:
         path = f"{function.__module__}.{function.__qualname__}"
         known = _definitions.get(name)
-        if known is not None and known[1] != path:
+        if known is not None and known.path != path:
             raise InvalidSaga(
-                f"saga {name!r} is defined twice: {known[1]} and {path}; name one otherwise"
+                f"saga {name!r} is defined twice: {known.path} and {path}; name one otherwise"
             )
         builder = SagaBuilder(service)
         function(builder)
-        _definitions[name] = builder.definition(name), path
+        _definitions[name] = Defined(builder.definition(name), service, path)
         return function
 
     return define
 
 
-def require(name: str) -> Definition:
-    """Give the definition of a saga. Raises UnknownSaga, with a near name if there is one."""
+def require(name: str, service: str | None = None) -> Defined:
+    """Give a saga as it is defined.
+
+    service: another's is not found, nor named; None: whosever it is.
+
+    Raises UnknownSaga, with a near name if there is one.
+    """
     found = _definitions.get(name)
-    if found is None:
-        near = get_close_matches(str(name), _definitions, n=1)
+    if found is None or (service is not None and found.service != service):
+        known = [one for one in _definitions if service in (None, _definitions[one].service)]
+        near = get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "is its handlers.py in an installed app?"
         raise UnknownSaga(f"no saga is defined by the name {name!r:.120}; {hint}")
-    return found[0]
+    return found
 
 
 def forget(name: str) -> None:

@@ -18,6 +18,10 @@ class ConfigurationError(DulyError, ValueError):
     """A setting or an option has a value that cannot work."""
 
 
+class AddressTaken(DulyError, OSError):
+    """The address that was to be served is another process's."""
+
+
 class UnknownZone(DulyError, ValueError, LookupError):
     """A time zone name that the tz database in use does not hold."""
 
@@ -44,6 +48,10 @@ class InvalidEvent(DulyError, ValueError):
 
 class InvalidPayload(DulyError, ValueError):
     """A payload that is not JSON, or is too large, too deep or too wide to store."""
+
+
+class UnreadablePayload(DulyError, ValueError):
+    """An encrypted payload whose key is not in this process, or that was moved or tampered with."""
 
 
 class UnknownEventType(DulyError, LookupError):
@@ -107,3 +115,15 @@ class SagaNotFound(DulyError, LookupError):
 
 class SagaConflict(DulyError, ValueError):
     """The saga exists already, or is not in a state that allows the change."""
+
+
+class InvalidKey(DulyError, ValueError):
+    """A field of an API key (service, name, scopes, expiry) that breaks its rule."""
+
+
+class KeyNotFound(DulyError, LookupError):
+    """No API key has this id or prefix."""
+
+
+class KeyConflict(DulyError, ValueError):
+    """The API key is not in a state that allows the change."""

@@ -7,7 +7,7 @@ once in a call, and what is right at first sight is passed without a further cal
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -54,7 +54,7 @@ class NewEvent:
 
     event_type: str
     rule: Rule
-    payload: Any = None
+    payload: Any = field(default=None, repr=False)
     entity: tuple[str, object] | None = None
     key: str | None = None
     service: str = "default"
@@ -81,12 +81,13 @@ class Intake:
 
     def take_all(self, new_events: Iterable[NewEvent]) -> list[Draft]:
         """Check them all. Raises what `NewEvent` says for the first that breaks a rule."""
-        take = self._take
+        take = self.take
         drafts = [take(new) for new in new_events]
         _check_keys_differ(drafts)
         return drafts
 
-    def _take(self, new: NewEvent) -> Draft:
+    def take(self, new: NewEvent) -> Draft:
+        """Check one. Raises what `NewEvent` says."""
         try:
             event_type = self._types[new.event_type]
         except (KeyError, TypeError):
@@ -108,7 +109,7 @@ class Intake:
         payload = payloads.encode(new.payload, self._settings.payload_max_bytes)
         change = new.on_tzdata_change
         if change != "keep_wall":
-            change = _on_tzdata_change(new)
+            change = tzdata_change_of(new.on_tzdata_change, rule)
         handling = self._handlings.get(id(new.handling)) or self._handling(new.handling)
         anchored, first, fingerprint = self._timings.get(id(rule)) or self._timing(new)
         return Draft(
@@ -181,19 +182,18 @@ def _is_spread(rule: Rule) -> bool:
     return terms is None or terms.jitter is not None
 
 
-def _on_tzdata_change(new: NewEvent) -> TzdataChange:
+def tzdata_change_of(given: Any, rule: Rule) -> TzdataChange:
+    """Check what an event with this rule does on other time zone data. Raises InvalidEvent."""
     try:
-        policy = OnTzdataChange(new.on_tzdata_change)
+        policy = OnTzdataChange(given)
     except ValueError:
         known = ", ".join(OnTzdataChange)
-        raise InvalidEvent(
-            f"on_tzdata_change must be one of {known}; got {new.on_tzdata_change!r:.60}"
-        ) from None
-    if policy is OnTzdataChange.KEEP_INSTANT and not isinstance(new.rule, At):
+        raise InvalidEvent(f"on_tzdata_change must be one of {known}; got {given!r:.60}") from None
+    if policy is OnTzdataChange.KEEP_INSTANT and not isinstance(rule, At):
         # 09:00 kept at an instant that is 08:00 now would be followed by 09:00 the same day.
         raise InvalidEvent(
             "on_tzdata_change='keep_instant' goes with At only: the next firing of "
-            f"{new.rule.describe()} is named by its civil time; use 'keep_wall' or 'hold'"
+            f"{rule.describe()} is named by its civil time; use 'keep_wall' or 'hold'"
         )
     return policy.value
 

@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from duly import clock
+from duly import clock, payloads
+from duly.civil import zones
 from duly.civil.forms import rule_from_json
 from duly.civil.instants import Instant, as_instant
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
 from duly.conf import config
-from duly.errors import InvalidEvent
+from duly.errors import DulyError, EventConflict, InvalidEvent
+from duly.intake import Intake, NewEvent, TzdataChange, tzdata_change_of
 from duly.models import Occurrence
-from duly.scheduling import Answer
-from duly.store import events, firings, sagas
+from duly.models.fields import EncodedPayload
+from duly.policy.handling import Handling
+from duly.scheduling import Answer, OnConflict
+from duly.store import amendments, arrivals, events, firings, sagas
+from duly.store.drafts import Draft
+from duly.store.stored import StoredEvents
 
 MOST_BACKFILLED = 10_000
 MOST_PLANNED = 1000
+
+
+class Amendments(TypedDict, total=False):
+    """What of an event `amend_event` changes."""
+
+    payload: Any
+    user_timezone: str
+    """Empty: none."""
+    resource_timezone: str
+    on_tzdata_change: TzdataChange
+    handling: Handling
+    """In place of all of its policies."""
+
+
+class Taken(NamedTuple):
+    """What became of one new event of many."""
+
+    event_id: UUID | None
+    """None where it was refused."""
+    is_new: bool
+    error: DulyError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +60,38 @@ class Plan:
     added: tuple[Due, ...]
     removed: tuple[Due, ...]
     kept: tuple[Due, ...]
+
+
+def schedule_each(
+    new_events: Sequence[NewEvent], *, on_conflict: OnConflict = "match", actor: str = ""
+) -> list[Taken]:
+    """Schedule many events, in few statements; one that is refused does not hinder the others.
+
+    No key may stand twice among them. Gives what became of each, in the order given: refused
+    for what `schedule_event` raises.
+    """
+    settings = config()
+    using = settings.database
+    now = clock.now(using)
+    intake = Intake(settings, now)
+    drafts: list[Draft] = []
+    found: list[Taken | None] = []
+    for new in new_events:
+        try:
+            drafts.append(intake.take(new))
+            found.append(None)
+        except DulyError as error:
+            found.append(Taken(None, False, error))
+    refused: dict[int, EventConflict] = {}
+    stored = arrivals.schedule(using, drafts, now, on_conflict, actor, refused)
+    places = iter(range(len(drafts)))
+    return [one or _taken(stored, next(places), refused) for one in found]
+
+
+def _taken(stored: StoredEvents, place: int, refused: Mapping[int, EventConflict]) -> Taken:
+    if place in refused:
+        return Taken(None, False, refused[place])
+    return Taken(stored.id_of(place), stored.is_new(place), None)
 
 
 def skip_firing(
@@ -145,7 +205,43 @@ def _firings(rule: Rule, start: Instant, end: Instant, limit: int) -> Iterator[D
         due = rule.next(due.at)
 
 
+def amend_event(
+    event: UUID | str,
+    *,
+    service: str = "default",
+    actor: str = "",
+    **changes: Unpack[Amendments],
+) -> Answer:
+    """Change what an event carries, and leave when it is due as it is.
+
+    changes: `payload`, `user_timezone`, `resource_timezone`, `on_tzdata_change` and `handling`.
+        What is not given stays. Occurrences that are there already keep what they were born with.
+
+    Raises EventNotFound, InvalidPayload, UnknownZone and InvalidEvent.
+    """
+    settings = config()
+    using = settings.database
+    now = clock.now(using)
+    fields: dict[str, Any] = {}
+    if "payload" in changes:
+        text = payloads.encode(changes["payload"], settings.payload_max_bytes)
+        fields["payload"] = EncodedPayload(text)
+    for name in ("user_timezone", "resource_timezone"):
+        if name in changes:
+            zone: Any = changes.get(name)
+            fields[name] = "" if zone == "" else zones.get_zone(zone).name
+    if "handling" in changes:
+        fields["handling"] = changes["handling"].to_json()
+    with transaction.atomic(using):
+        found = events.lock(using, event, service)
+        if "on_tzdata_change" in changes:
+            rule = rule_from_json(found.rule)
+            fields["on_tzdata_change"] = tzdata_change_of(changes["on_tzdata_change"], rule)
+        return Answer.of(amendments.amend(using, found, fields, now, actor))
+
+
 askip_firing = sync_to_async(skip_firing)
 amove_firing = sync_to_async(move_firing)
 abackfill_event = sync_to_async(backfill_event)
+aamend_event = sync_to_async(amend_event)
 aplan_reschedule = sync_to_async(plan_reschedule)

@@ -95,7 +95,8 @@ def _check(value: object, place: str, depth: int, keys: list[int]) -> None:
                 _check(item, f"{place}[{index}]", depth + 1, keys)
         case _:
             raise InvalidPayload(
-                f"{place} is not JSON: {value!r:.80} is a {type(value).__name__}; "
+                # Not the value: payloads do not belong into logs.
+                f"{place} is not JSON: it is a {type(value).__name__}; "
                 "use text, numbers, true/false, null, lists and dicts"
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -37,7 +37,8 @@ class Occurrence:
     key: str | None
     entity_type: str
     entity_id: str
-    payload: Any
+    payload: Any = field(repr=False)
+    """What it was scheduled with; no representation shows it."""
     due_at: datetime
     """The instant that it is due (aware, UTC); its identity, the same on every attempt."""
     local: datetime

@@ -9,7 +9,6 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from typing import Any, Literal, Unpack
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 from django.db.models import QuerySet
 
-from duly import clock, registry
+from duly import clock, registry, services
 from duly.civil import contexts
 from duly.civil import explain as explaining
 from duly.civil import preview as previewing
@@ -34,13 +33,14 @@ from duly.intake import Intake, NewEvent, TzdataChange, check_length, entity_pai
 from duly.models import Occurrence, ScheduledEvent
 from duly.policy.handling import Handling, HandlingArguments
 from duly.policy.states import OccurrenceStatus
-from duly.store import arrivals, events, sagas
+from duly.store import arrivals, events, lookup, sagas
+from duly.store.lookup import Wanted, Window
 from duly.store.moves import next_due
 from duly.store.rows import stored_due
 from duly.store.stored import StoredEvents
 
-OnConflict = Literal["replace", "keep", "raise"]
-ON_CONFLICT = ("replace", "keep", "raise")
+OnConflict = Literal["replace", "keep", "match", "raise"]
+ON_CONFLICT = ("replace", "keep", "match", "raise")
 MOST_UPCOMING = 10_000
 
 
@@ -97,11 +97,12 @@ def schedule_event(  # noqa: PLR0913 - all but two by keyword
         overlap; see `Handling`.
 
     on_conflict: what to do where (service, key) exists: "replace" reschedules it (the same
-        content again changes nothing), "keep" leaves it as it is, "raise" refuses.
+        content again changes nothing), "keep" leaves it as it is, "match" as well but refuses
+        other content, "raise" refuses.
     actor: who does this, for the ledger.
 
     Gives the event as stored. Raises what NewEvent says, InvalidRule also for a rule that
-    names no further instant, and EventConflict under "raise".
+    names no further instant, and EventConflict under "raise" and "match".
     """
     new = NewEvent(
         event_type,
@@ -133,6 +134,8 @@ def schedule_events(
     now = clock.now(using)
     drafts = Intake(settings, now).take_all(new_events)
     check_length("actor", actor)
+    # Which of them are to be encrypted.
+    services.registry.refresh(settings)
     return arrivals.schedule(using, drafts, now, on_conflict, actor)
 
 
@@ -149,8 +152,12 @@ def cancel_event(event: UUID | str, *, service: str = "default", actor: str = ""
     return Answer.of(changed)
 
 
-def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = "") -> list[Answer]:
+def cancel_entity_events(
+    entity_type: str, entity_id: object, *, service: str | None = None, actor: str = ""
+) -> list[Answer]:
     """Cancel every live event of an entity; gives one answer for each.
+
+    service: those of this one only; None: of all.
 
     A saga of which a step is cancelled goes back; compensations are not cancelled.
     """
@@ -158,7 +165,7 @@ def cancel_entity_events(entity_type: str, entity_id: object, *, actor: str = ""
     kind, id_ = entity_pair((entity_type, entity_id))
     now = clock.now(using)
     with transaction.atomic(using):
-        cancelled = events.cancel_entity(using, kind, id_, now, actor)
+        cancelled = events.cancel_entity(using, kind, id_, service, now, actor)
         sagas.look_again(using, cancelled, now)
     return [Answer.of(one) for one in cancelled]
 
@@ -214,15 +221,19 @@ def trigger_event(event: UUID | str, *, service: str = "default", actor: str = "
     return events.trigger(using, event, service, clock.now(using), actor)
 
 
-def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrence:
+def replay(
+    occurrence: Occurrence | UUID | str, *, service: str | None = None, actor: str = ""
+) -> Occurrence:
     """Let one occurrence that has ended run again, under the same idempotency key.
+
+    service: another's is not found; None: whosever it is.
 
     Its attempts so far are forgiven, and it does not expire any more. Raises EventNotFound,
     and EventConflict for one that has not ended.
     """
     using = config().database
     id_ = _occurrence_id(occurrence)
-    rows = Occurrence.objects.using(using).filter(id=id_)
+    rows = _occurrences(id_, service)
     found = events.replay(using, rows, 1, clock.now(using), actor)
     if found:
         return found[0]
@@ -232,10 +243,10 @@ def replay(occurrence: Occurrence | UUID | str, *, actor: str = "") -> Occurrenc
     raise EventConflict(f"occurrence {id_} is {status}: only one that has ended can be replayed")
 
 
-def find_occurrence(occurrence: UUID | str) -> Occurrence:
-    """Find an occurrence by its id. Raises EventNotFound."""
+def find_occurrence(occurrence: UUID | str, *, service: str | None = None) -> Occurrence:
+    """Find an occurrence by its id; another service's is not found. Raises EventNotFound."""
     id_ = _occurrence_id(occurrence)
-    found = Occurrence.objects.using(config().database).filter(id=id_).first()
+    found = _occurrences(id_, service).first()
     if found is None:
         raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
     return found
@@ -259,10 +270,15 @@ def replay_dead(  # noqa: PLR0913 - each narrows the choice
 
     Raises InvalidEvent or InvalidTime for a filter that cannot be.
     """
-    using = config().database
     rows = dead_letters(
         event_type=event_type, service=service, entity=entity, error=error, start=start, end=end
     )
+    return replay_rows(rows, limit, actor)
+
+
+def replay_rows(rows: QuerySet[Occurrence, Occurrence], limit: int, actor: str) -> list[Occurrence]:
+    """Let the oldest of those that `dead_letters` gave run again; see `replay_dead`."""
+    using = config().database
     _check_limit(limit)
     return events.replay(using, rows, limit, clock.now(using), actor)
 
@@ -308,14 +324,19 @@ def upcoming_events(
     limit: 1 to 10,000. Raises InvalidEvent or InvalidTime for anything else.
     """
     _check_limit(limit)
-    using = config().database
-    first = as_instant(start) if start else None
-    last = as_instant(end) if end else None
-    found = events.upcoming(using, entity_pair(entity), service, last, limit)
-    return [
-        Upcoming(event=event, due=due)
-        for event, due in _merged(found, first or EARLIEST, last, limit)
-    ]
+    kind, id_ = entity_pair(entity)
+    window = Window(
+        start=as_instant(start) if start else None,
+        end=as_instant(end) if end else None,
+        limit=limit,
+    )
+    return upcoming_of(Wanted(service=service, entity_type=kind, entity_id=id_), window)
+
+
+def upcoming_of(wanted: Wanted, window: Window) -> list[Upcoming]:
+    """List the firings to come of certain events, by their instants and then by their ids."""
+    found = lookup.upcoming(config().database, wanted, window)
+    return [Upcoming(event=event, due=due) for event, due in _merged(found, window)]
 
 
 def preview(rule: Rule, n: int = 10, *, after: datetime | None = None) -> tuple[Firing, ...]:
@@ -380,25 +401,27 @@ def _explained(event: ScheduledEvent, due: Due) -> Explanation:
 
 
 def _merged(
-    found: Sequence[ScheduledEvent], first: datetime, last: datetime | None, limit: int
+    found: Sequence[ScheduledEvent], window: Window
 ) -> Iterator[tuple[ScheduledEvent, Due]]:
-    """Merge the firings of many events into one ascending row of at most `limit`."""
-    order = count()
+    """Merge the firings of many events into one ascending row."""
+    first, limit = window.start or EARLIEST, window.limit
     heap = []
     for event in found:
         stored = next_due(event)
         # `next` is strict, and the window includes its start.
         due = stored if stored.at >= first else _after(event, first - datetime.resolution)
+        if due is not None and window.after and (due.at, event.id) <= (first, window.after):
+            due = _after(event, due.at)
         if due is not None:
-            heap.append((due.at, next(order), event, due))
+            heap.append((due.at, event.id, event, due))
     heapq.heapify(heap)
-    while heap and limit and (last is None or heap[0][0] < last):
+    while heap and limit and (window.end is None or heap[0][0] < window.end):
         _, _, event, due = heap[0]
         yield event, due
         limit -= 1
         following = _after(event, due.at)
         if following:
-            heapq.heapreplace(heap, (following.at, next(order), event, following))
+            heapq.heapreplace(heap, (following.at, event.id, event, following))
         else:
             heapq.heappop(heap)
 
@@ -420,6 +443,11 @@ def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
         return occurrence if isinstance(occurrence, UUID) else UUID(occurrence)
     except (ValueError, TypeError, AttributeError):
         raise EventNotFound(f"{occurrence!r:.60} is no id of an occurrence") from None
+
+
+def _occurrences(id_: UUID, service: str | None) -> QuerySet[Occurrence, Occurrence]:
+    rows = Occurrence.objects.using(config().database).filter(id=id_)
+    return rows if service is None else rows.filter(service=service)
 
 
 def _check_limit(limit: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Any
 
 from duly import registry as handlers
-from duly.conf import config
+from duly.conf import Config, config
+from duly.encryption import keyring
 from duly.errors import ConfigurationError
+from duly.policy.encryption import Encryption
 from duly.policy.service import HandlerTarget, Service, service_from
 from duly.store.services import stored_services
 from duly.telemetry import emit
@@ -30,6 +32,7 @@ class Registry:
         self._given: Mapping[str, Service] | None = None
         self._rows: Mapping[str, Any] = {}
         self._services: dict[str, Service | None] = {}
+        self._encryptions: dict[str, Encryption | None] = {}
         self._read_at: float | None = None
 
     def find(self, name: str) -> Service | None:
@@ -43,16 +46,22 @@ class Registry:
         """Give every service that is registered and can be read."""
         return [service for service in self._services.values() if service]
 
-    def refresh(self) -> None:
-        """Read the settings, and the database where that is some time ago."""
+    def refresh(self, settings: Config | None = None) -> None:
+        """Read the settings, and the database where that is some time ago.
+
+        settings: as the caller has read them a moment ago; None reads them.
+        """
+        settings = settings or config()
         with self._lock:
-            settings, rows, now = config(), self._rows, self._monotonic()
+            rows, now = self._rows, self._monotonic()
             if self._read_at is None or now - self._read_at > REFRESH_SECONDS:
                 rows = stored_services(settings.database)
                 self._read_at = now
             if settings.services is not self._given or rows != self._rows:
                 self._given, self._rows = settings.services, rows
                 self._services = {**_read(rows), **settings.services}
+                self._encryptions = dict(_encryptions(self._services, rows))
+            keyring.use(self._encryptions)
 
     def forget(self) -> None:
         """Read everything anew the next time."""
@@ -72,8 +81,20 @@ def _read(rows: Mapping[str, Any]) -> dict[str, Service | None]:
     return found
 
 
+def _encryptions(
+    services: Mapping[str, Service | None], rows: Mapping[str, Any]
+) -> Iterator[tuple[str, Encryption | None]]:
+    """Name the services that encrypt, or have; None for one that may, and cannot be read."""
+    for name, service in services.items():
+        if service is not None and service.encryption is not None:
+            yield name, service.encryption
+        elif service is None and "encryption" in rows[name]:
+            yield name, None
+
+
 registry = Registry()
 """Of what schedules; each engine looks for itself."""
+keyring.when_missing(registry.refresh)
 
 
 def require_handler(event_type: str, service: object) -> bool:

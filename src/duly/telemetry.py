@@ -9,7 +9,7 @@
 | events.planned | born | due events got their occurrences |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count | waking occurrences were handed out again |
-| occurrences.started | count, refused | attempts began; the refused had moved on |
+| occurrences.started | count, refused, late_seconds | attempts began; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
 | occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
 | occurrences.handed_over | count | their messages are with a broker |
@@ -29,10 +29,17 @@
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
 | month.kept | month, error | a month was to be dropped, and is in use; a later pruning drops it |
 | partitions.made | names | the partitions of months to come were made |
+| redaction.failed | event_type, error | DULY["REDACT"] raised; nothing of that payload is shown |
 | saga.moved | saga, definition, status | a saga was started, goes back, has ended or stands still |
 | tzdata.changed | release | other time zone data was found and read |
 | tzdata.outdated | release, applied | this process has older data than its events follow |
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
+| stream.faulted | error, wait_seconds | the streams could not read the ledger; it is tried again |
+| caller.refused | address, prefix, reason | a key or token was not good; this is why |
+| calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
+| token_keys.unavailable | url, error | an issuer's keys could not be fetched |
+
+late_seconds: of each first attempt, how long after its due instant it began.
 """
 
 from __future__ import annotations
@@ -53,11 +60,15 @@ _WARNINGS = frozenset(
         "clock.jumped",
         "clock.settled",
         "breaker.moved",
+        "calls.faulted",
         "listener.faulted",
+        "stream.faulted",
         "month.kept",
         "occurrences.parked",
+        "redaction.failed",
         "service.refused",
         "target.away",
+        "token_keys.unavailable",
         "tzdata.outdated",
     }
 )

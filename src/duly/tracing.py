@@ -19,6 +19,7 @@ from uuid import UUID
 from duly.policy.outcome import Outcome
 from duly.policy.trace import NOTHING, Carrier
 
+Clean = Callable[[str], str]
 _API = "opentelemetry.trace"
 _logger = logging.getLogger("duly.tracing")
 
@@ -73,8 +74,8 @@ class AttemptSpan(Protocol):
     @property
     def traceparent(self) -> str: ...
 
-    def failed(self, attempt: Attempt, error: BaseException) -> None:
-        """Tell it what an attempt raised."""
+    def failed(self, attempt: Attempt, error: BaseException, clean: Clean) -> None:
+        """Tell it what an attempt raised, in text that `clean` has gone through."""
         ...
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
@@ -208,11 +209,11 @@ class Attempting:
         """Say what came of each."""
         self._outcomes = outcomes
 
-    def failed(self, attempt: Attempt, error: BaseException) -> None:
+    def failed(self, attempt: Attempt, error: BaseException, clean: Clean) -> None:
         """Say what one raised."""
         if self._span is not None:
             try:
-                self._span.failed(attempt, error)
+                self._span.failed(attempt, error, clean)
             except Exception:
                 _complain()
 
@@ -226,11 +227,14 @@ def running() -> Sequence[Attempt]:
     return () if found is None else found.attempts
 
 
-def failed(attempt: Attempt, error: BaseException) -> None:
-    """Tell the span of an attempt what it raised."""
+def failed(attempt: Attempt, error: BaseException, clean: Clean) -> None:
+    """Tell the span of an attempt what it raised.
+
+    clean: takes out of a text what must not be told.
+    """
     found = _running.get()
     if found is not None:
-        found.failed(attempt, error)
+        found.failed(attempt, error, clean)
 
 
 def _complain() -> None:

@@ -172,8 +172,8 @@ def test_an_unknown_option_is_refused() -> None:
 
 def test_results_go_after_their_events(using: str) -> None:
     kept = builders.stored_event(using)
-    task_results.add(using, kept.id, "one")
-    task_results.add(using, builders.fresh_holder(), "another")
+    task_results.add(using, kept.id, "one", service="default")
+    task_results.add(using, builders.fresh_holder(), "another", service="default")
 
     assert task_results.drop_orphans(using) == 1
     assert TaskResult.objects.using(using).get().event_id == kept.id

@@ -83,7 +83,7 @@ def test_retry_after_is_a_wait_within_bounds(
 
 
 def _attempt(retry: Retry) -> Any:
-    return SimpleNamespace(retry=retry, time_limits=())
+    return SimpleNamespace(claim=SimpleNamespace(payload="null"), retry=retry, time_limits=())
 
 
 def test_the_engine_waits_as_long_as_the_target_asked() -> None:

@@ -100,6 +100,14 @@ def test_work_is_found_by_its_index_and_never_by_reading_the_table(
     assert read == []
 
 
+def test_what_has_died_is_counted_and_listed_without_reading_the_table(full_tables: str) -> None:
+    dead = Occurrence.objects.using(full_tables).filter(status="dead")
+
+    told = [dead.order_by().values("pk")[:10].explain(), dead.order_by("due_at", "id").explain()]
+
+    assert ["duly_occurrence_dead" in plan for plan in told] == [True, True]
+
+
 @pytest.mark.parametrize("name", ["start", "extend", "finish", "finish_one", "take"])
 def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
     full_tables: str, name: str

@@ -13,7 +13,7 @@ from duly.celery.schedules import next_run, rule_of
 from duly.celery.sending import ACTOR, EVENT_TYPE
 from duly.civil.at import At
 from duly.conf import config
-from duly.errors import InvalidPayload
+from duly.errors import InvalidPayload, UnreadablePayload
 from duly.intake import NewEvent
 from duly.models import ScheduledEvent
 from duly.payloads import encode
@@ -78,4 +78,8 @@ def _is_there(event: ScheduledEvent | None, name: str, entry: Any) -> bool:
     """Say whether an entry that names its next run one at a time has it scheduled already."""
     if event is None or rule_of(entry.schedule) is not None:
         return False
-    return bool(event.payload == payload_of(name, entry))
+    try:
+        return bool(event.payload == payload_of(name, entry))
+    except UnreadablePayload:
+        # Its key is gone: what the entry says now can be read again.
+        return False

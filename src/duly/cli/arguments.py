@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from duly import __version__
+from duly.cli.key_arguments import KEYS, add_keys
 from duly.cli.parser import EXIT_CODES, Parser
 
 RULES = """\
@@ -37,10 +38,20 @@ Measures on a database of its own: one that it creates beside the configured one
 server or in the same folder, and drops at the end, or the empty one that --database-url names.
 Nothing in your database is read or changed. 0 only if all five promises were kept, else 1."""
 
+SERVE = """\
+One process, until SIGTERM or SIGINT. Its first start on a database makes an admin login and an API
+key, and shows them once. /health, /ready and /metrics are always there. In a project it serves the
+project's own WSGI application."""
+
 PARTITION = """\
 What is there stays where it is, as the partition of the past, until the month ends; each
 month after it has its own, and engines make those to come. `duly prune` then drops months.
 Engines wait while PostgreSQL reads both tables once."""
+
+PAYLOADS = """\
+rotate encrypts with the newest key of each service what another key, or none, encrypted; what
+belongs to a service that does not encrypt any more is decrypted. Engines and callers may go on
+meanwhile; broken off, it goes on where it was. 1 where something could not be read."""
 
 BREAKERS = """\
 NAME is "service:" and a service, or "type:" and an event type, as the list shows them."""
@@ -66,10 +77,12 @@ def add_verbs(parser: ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     for name, (summary, description, add_arguments) in _VERBS.items():
         verb = verbs.add_parser(
-            name, help=summary, description=f"{summary.capitalize()}.\n\n{description}".strip()
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.\n\n{description}".strip(),
         )
         add_arguments(verb)
-        if add_arguments not in (_tzdata, _ledger, _saga):  # Their own verbs have them.
+        if add_arguments not in (_tzdata, _ledger, _saga, _payloads, _keys):  # Their own verbs do.
             _add_common(verb)
 
 
@@ -85,6 +98,15 @@ def _run(verb: ArgumentParser) -> None:
     verb.add_argument(
         "--processes", type=int, default=1, metavar="N", help="engines, each in its own process (1)"
     )
+    _add_engine(verb)
+    verb.add_argument(
+        "--once",
+        action="store_true",
+        help="run what is due now, and stop; a retry that must wait is left to the next run",
+    )
+
+
+def _add_engine(verb: ArgumentParser) -> None:
     verb.add_argument("--concurrency", type=int, metavar="N", help="plain handlers at once")
     verb.add_argument("--async-concurrency", type=int, metavar="N", help="async handlers at once")
     verb.add_argument("--remote-concurrency", type=int, metavar="N", help="HTTP requests at once")
@@ -101,13 +123,23 @@ def _run(verb: ArgumentParser) -> None:
         help="use LISTEN/NOTIFY on PostgreSQL",
     )
     verb.add_argument(
-        "--once",
-        action="store_true",
-        help="run what is due now, and stop; a retry that must wait is left to the next run",
-    )
-    verb.add_argument(
         "--log", choices=("text", "json"), help="how the log on stderr is written (as configured)"
     )
+
+
+def _serve(verb: ArgumentParser) -> None:
+    text = "address to listen on (127.0.0.1); 0.0.0.0 is every one"
+    verb.add_argument("--host", default="127.0.0.1", metavar="HOST", help=text)
+    verb.add_argument("--port", type=int, default=8005, metavar="PORT", help="TCP port (8005)")
+    text = "requests answered at once (16)"
+    verb.add_argument("--threads", type=int, default=16, metavar="N", help=text)
+    for part, text in (
+        ("engine", "no engine and no workers: 'duly run' fires what is scheduled here"),
+        ("api", "no REST under /api/"),
+        ("admin", "no admin under /admin/"),
+    ):
+        verb.add_argument(f"--no-{part}", dest=part, action="store_false", help=text)
+    _add_engine(verb)
 
 
 def _demo(verb: ArgumentParser) -> None:
@@ -156,6 +188,7 @@ def _upcoming(verb: ArgumentParser) -> None:
     verb.add_argument("--start", metavar="TIME", help="ISO 8601 with offset; else overdue, too")
     verb.add_argument("--end", metavar="TIME", help="ISO 8601 with offset; not included")
     verb.add_argument("--tz", metavar="ZONE", help="show civil times in this zone")
+    _add_reveal(verb)
     _add_count(verb, 20)
 
 
@@ -220,13 +253,17 @@ def _ledger(verb: ArgumentParser) -> None:
     _add_count(show, 100)
     verify = what.add_parser("verify", help="compare the ledger with the tables and its seals")
     seal = what.add_parser("seal", help="seal what is not sealed yet; engines do it every minute")
-    for one in (show, verify, seal):
+    calls = what.add_parser("calls", help="say who called what over REST, and how it ended")
+    calls.add_argument("--actor", metavar="ACTOR", help="such as key:billing/3f9a1c2b04, unknown")
+    _add_count(calls, 50)
+    for one in (show, verify, seal, calls):
         _add_common(one)
 
 
 def _saga(verb: ArgumentParser) -> None:
     what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
     show = what.add_parser("show", help="tell how far a saga has come, step by step")
+    _add_reveal(show)
     list_ = what.add_parser("list", help="list sagas, the newest first")
     list_.add_argument("--name", metavar="NAME", help="only sagas of this name")
     list_.add_argument("--status", metavar="STATUS", help="such as waiting, or failed")
@@ -244,6 +281,10 @@ def _saga(verb: ArgumentParser) -> None:
         _add_dry_run(one)
     for one in (show, list_, signal, cancel):
         _add_common(one)
+
+
+def _keys(verb: ArgumentParser) -> None:
+    add_keys(verb, _add_common)
 
 
 def _release(verb: ArgumentParser) -> None:
@@ -268,6 +309,16 @@ def _prune(verb: ArgumentParser) -> None:
     verb.add_argument("--older-than", metavar="SPAN", help=text)
     verb.add_argument("--dead", action="store_true", help="dead occurrences as well")
     _add_dry_run(verb)
+
+
+def _payloads(verb: ArgumentParser) -> None:
+    what = verb.add_subparsers(dest="what", metavar="WHAT", required=True, parser_class=Parser)
+    rotate = what.add_parser("rotate", help="encrypt what is stored with the newest key")
+    rotate.add_argument("--service", metavar="NAME", help="only payloads of this service")
+    text = "rows that are written together (200)"
+    rotate.add_argument("--batch", type=int, default=200, metavar="N", help=text)
+    _add_dry_run(rotate)
+    _add_common(rotate)
 
 
 def _partition(verb: ArgumentParser) -> None:
@@ -338,6 +389,11 @@ def _add_entity(verb: ArgumentParser) -> None:
     verb.add_argument("--entity", metavar="TYPE:ID", help="such as appointment:42")
 
 
+def _add_reveal(verb: ArgumentParser) -> None:
+    text = "show payloads whole, those that are encrypted or redacted, too"
+    verb.add_argument("--reveal", action="store_true", help=text)
+
+
 def _add_count(verb: ArgumentParser, default: int) -> None:
     text = f"how many ({default})"
     verb.add_argument("-n", "--count", type=int, default=default, metavar="N", help=text)
@@ -349,6 +405,7 @@ def _add_dry_run(verb: ArgumentParser) -> None:
 
 _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "run": ("run an engine until SIGTERM or SIGINT", "", _run),
+    "serve": ("serve REST and the admin, and run an engine", SERVE, _serve),
     "demo": ("fire events, kill an engine, and prove that nothing was lost", "", _demo),
     "bench": ("measure the five promises on your database and machine", BENCH, _bench),
     "schedule": ("schedule an event", RULES, _schedule),
@@ -360,10 +417,12 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "tzdata": ("status, diff and apply: when the time zone data changes", "", _tzdata),
     "dead": ("list what died, or tell the life of one occurrence", "", _dead),
     "replay": ("run again what has ended, under the same idempotency key", "", _replay),
-    "ledger": ("show the life of an event, or verify all of it", "", _ledger),
+    "ledger": ("show the life of an event, or who called; verify all of it", "", _ledger),
     "saga": ("show, list, signal and cancel sagas", "", _saga),
+    "keys": ("create, list, show, rotate and revoke API keys", KEYS, _keys),
     "release": ("let engines fire on a database that came from another environment", "", _release),
     "prune": ("delete the history of what ended long ago", "", _prune),
+    "payloads": ("rotate: encrypt what is stored with the newest keys", PAYLOADS, _payloads),
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
     "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),

@@ -11,12 +11,31 @@ from importlib import import_module
 
 from duly.cli.arguments import build_parser
 from duly.cli.tables import visible
-from duly.errors import DulyError, EventConflict, EventNotFound, SagaConflict, SagaNotFound
+from duly.errors import (
+    AddressTaken,
+    DulyError,
+    EventConflict,
+    EventNotFound,
+    KeyConflict,
+    KeyNotFound,
+    SagaConflict,
+    SagaNotFound,
+)
 
 STANDALONE = "duly.service.settings"
+# What serves needs more of Django than other verbs, which start faster without.
+STANDALONE_WEB = "duly.service.web_settings"
 WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
 
-_NOT_DONE = EventNotFound | EventConflict | SagaNotFound | SagaConflict
+_NOT_DONE = (
+    AddressTaken
+    | EventNotFound
+    | EventConflict
+    | KeyNotFound
+    | KeyConflict
+    | SagaNotFound
+    | SagaConflict
+)
 DONE, NOT_DONE, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -54,7 +73,9 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "duly") -> int:
 
 def perform(options: Namespace) -> int:
     """Do what the options say; Django is ready. Gives the exit code, or raises DulyError."""
-    verb = import_module(f"duly.cli.verbs.{options.verb}")
+    # By name: the service builds upon the command line, and not the other way round.
+    home = "duly.service" if options.verb == "serve" else "duly.cli.verbs"
+    verb = import_module(f"{home}.{options.verb}")
     code: int = verb.perform(options)
     return code
 
@@ -75,6 +96,11 @@ def _prepare(options: Namespace) -> None:
     if "settings" in options:
         os.environ["DJANGO_SETTINGS_MODULE"] = options.settings
     module = os.environ.setdefault("DJANGO_SETTINGS_MODULE", STANDALONE)
+    if options.verb == "serve" and module in (STANDALONE, STANDALONE_WEB):
+        module = os.environ["DJANGO_SETTINGS_MODULE"] = STANDALONE_WEB
+        # The settings read them there, whoever serves.
+        off = [part for part in ("api", "admin") if not getattr(options, part)]
+        os.environ |= {f"DULY_{part.upper()}": "off" for part in off}
     # As `python -m duly` has it: DULY_HANDLERS and settings are modules of the caller.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
@@ -84,7 +110,7 @@ def _prepare(options: Namespace) -> None:
     django.setup()
     from duly.cli import standalone
 
-    if module == STANDALONE:
+    if module in (STANDALONE, STANDALONE_WEB):
         standalone.check()
         if options.verb not in WITHOUT_TABLES:
             standalone.create_tables()

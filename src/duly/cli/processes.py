@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import queue
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
+from duly.cli.signals import Signals
 from duly.policy.backoff import Backoff
 
 # How often it is asked whether a signal has come.
@@ -22,7 +22,6 @@ FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 
-Signals = queue.SimpleQueue[int]
 Say = Callable[[str], None]
 
 

@@ -12,7 +12,9 @@ from django.utils.module_loading import import_string
 from duly import payloads
 from duly.conf import config
 from duly.django_tasks.home import part
+from duly.encryption import keyring
 from duly.errors import InvalidPayload
+from duly.policy.hiding import without_values
 from duly.policy.retry import GiveUp, Retry
 from duly.registry import Occurrence, handler
 from duly.store import task_results
@@ -38,9 +40,15 @@ def run_task(occurrence: Occurrence) -> None:
     except BaseException as error:
         told = {
             "exception_class_path": f"{type(error).__module__}.{type(error).__qualname__}",
-            "traceback": "".join(traceback.format_exception(error)).replace("\0", "\ufffd"),
+            "traceback": _told(error, occurrence),
         }
-        task_results.add(settings.database, occurrence.event_id, worker_id, error=told)
+        task_results.add(
+            settings.database,
+            occurrence.event_id,
+            worker_id,
+            service=occurrence.service,
+            error=told,
+        )
         object.__setattr__(result, "status", statuses.FAILED)
         result.errors.append(part("base").TaskError(**told))
         signals.task_finished.send(sender=backend, task_result=result)
@@ -48,10 +56,23 @@ def run_task(occurrence: Occurrence) -> None:
             # It has done its work: another attempt would do it again, and return the same.
             raise GiveUp(f"what the task returned cannot be kept: {error}") from error
         raise
-    task_results.add(settings.database, occurrence.event_id, worker_id, return_text=text)
+    task_results.add(
+        settings.database,
+        occurrence.event_id,
+        worker_id,
+        service=occurrence.service,
+        return_text=text,
+    )
     object.__setattr__(result, "status", statuses.SUCCESSFUL)
     object.__setattr__(result, "_return_value", returned)
     signals.task_finished.send(sender=backend, task_result=result)
+
+
+def _told(error: BaseException, occurrence: Occurrence) -> str:
+    """Give the traceback, without what an encrypted payload holds."""
+    text = "".join(traceback.format_exception(error)).replace("\0", "\ufffd")
+    is_secret = occurrence.service in keyring.boxes
+    return without_values(text, [occurrence.payload]) if is_secret else text
 
 
 def task_of(payload: dict[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from duly.engine.plan import Room, plan
 from duly.engine.recover import LARGEST_BATCH as LARGEST_RESCUE
 from duly.engine.recover import rescue
 from duly.store.contract import Store
-from duly.store.rows import NOBODY, Born, PassedOver
+from duly.store.rows import NOBODY, Born, PassedOver, lateness
 from duly.telemetry import emit
 
 # Of what only waits for its turn so much is looked at in one go: some twenty milliseconds.
@@ -221,7 +221,8 @@ class Claimer:
         used: Counter[Places] = Counter()
         if born.begun:
             used = self._dispatcher.begin(born.begun, began)
-            emit("occurrences.started", count=len(born.begun), refused=0)
+            late = lateness(born.begun, began.at)
+            emit("occurrences.started", count=len(born.begun), refused=0, late_seconds=late)
         if born.waiting:
             self._dispatcher.hold(born.waiting)
         self._waiting = len(born.waiting)

@@ -25,7 +25,7 @@ from duly.engine.routes import Due, Route, Routes
 from duly.engine.shut import Shut
 from duly.policy.backoff import Backoff
 from duly.store.contract import Store
-from duly.store.rows import Claim, PassedOver
+from duly.store.rows import Claim, PassedOver, lateness
 from duly.store.statements import own_connections
 from duly.telemetry import emit
 
@@ -236,8 +236,11 @@ class Dispatcher:
             holder=self._options.holder,
         )
         self._holding.drop({one.claim.id for one in batch})
-        emit("occurrences.started", count=len(began), refused=len(batch) - len(began))
-        return [one for one in batch if one.claim.id in began]
+        begun = [one for one in batch if one.claim.id in began]
+        late = lateness((one.claim for one in begun), now)
+        refused = len(batch) - len(begun)
+        emit("occurrences.started", count=len(begun), refused=refused, late_seconds=late)
+        return begun
 
     def _hand_over(self, batch: Sequence[Due]) -> None:
         by_place: dict[HandOver, list[Claim]] = {}

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from duly.civil import zones
 from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
 from duly.conf import config
-from duly.engine.error_text import error_text, storable
+from duly.engine.error_text import error_text, payload_of, without_secrets
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
 from duly.policy.handling import Handling, has_policies, retry_of, saga_of
@@ -176,6 +177,7 @@ def _run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
             occurrences[index] = occurrence_of(attempt)
         except Exception as error:
             outcomes[index] = raised(error, attempt)
+    ran = [attempts[index] for index in occurrences]
     try:
         function: Callable[..., object] = attempts[0].registration.function
         answer = function(list(occurrences.values())) if occurrences else None
@@ -184,7 +186,7 @@ def _run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
         failed = dict.fromkeys((one.id for one in occurrences.values()), error)
     for index, occurrence in occurrences.items():
         own = failed.get(occurrence.id)
-        outcomes[index] = Succeeded() if own is None else raised(own, attempts[index])
+        outcomes[index] = Succeeded() if own is None else raised(own, attempts[index], ran)
     return [outcomes[index] for index in range(len(attempts))]
 
 
@@ -262,21 +264,28 @@ def returned(attempt: Attempt, value: object) -> Succeeded:
     return Succeeded(payloads.encode(rules_as_json(value), config().payload_max_bytes))
 
 
-def raised(error: BaseException, attempt: Attempt) -> Outcome:
-    """Say what an exception makes of its attempt."""
+def raised(
+    error: BaseException, attempt: Attempt, together: Sequence[Attempt] | None = None
+) -> Outcome:
+    """Say what an exception makes of its attempt.
+
+    together: those that ran in one batch; its error may speak of any of them.
+    """
     if isinstance(error, attempt.time_limits):
         return TimedOut(attempt.timeout)
+    clean = partial(without_secrets, [one.claim for one in together or [attempt]])
     if isinstance(error, Snooze):
-        return Snoozed(storable(str(error)), error.after, error.until)
-    tracing.failed(attempt, error)
+        return Snoozed(clean(str(error)), error.after, error.until)
+    tracing.failed(attempt, error, clean)
     after = error.after if isinstance(error, (Retry, TargetFailed)) else None
-    return Failed(error_text(error), is_final=attempt.retry.gives_up_on(error), after=after)
+    return Failed(error_text(error, clean), is_final=attempt.retry.gives_up_on(error), after=after)
 
 
 def occurrence_of(attempt: Attempt) -> Occurrence:
     """Build what the handler receives.
 
-    Raises InvalidPayload when the stored text is not JSON.
+    Raises InvalidPayload when the stored text is not JSON, and UnreadablePayload when it is
+    encrypted and its key is not here.
     """
     claim = attempt.claim
     return Occurrence(
@@ -287,7 +296,7 @@ def occurrence_of(attempt: Attempt) -> Occurrence:
         key=claim.key,
         entity_type=claim.entity_type,
         entity_id=claim.entity_id,
-        payload=payloads.decode(claim.payload),
+        payload=payload_of(claim),
         due_at=claim.due_at,
         local=claim.due_at.astimezone(_zone_info(claim.zone)),
         wall_time=claim.wall_time,

@@ -5,6 +5,7 @@ Any number of engines run side by side, in one process or in many; none is speci
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -44,6 +45,8 @@ DOUBT_SECONDS = 1.0
 # Whoever has notified says nothing for a moment after; what it schedules then is found by
 # a second look.
 SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
+# It looks every half second, unless a claim of many takes longer.
+SILENT_SECONDS = 10.0
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
 # What has been handed over and was lost on the way is missed by then, however late it was.
@@ -112,6 +115,7 @@ class Engine:
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
+        self._looked_at = -math.inf
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
         self._stopped_clean = False
@@ -128,6 +132,12 @@ class Engine:
         self._thread.start()
         self._watcher.start()
         emit("engine.started", holder=self.options.holder)
+
+    def is_up(self) -> bool:
+        """Say whether it looks for work: not while its database is away, nor before its start."""
+        silence = self._clock.monotonic() - self._looked_at
+        longest = max(SILENT_SECONDS, 5 * self.options.poll_seconds)
+        return self._thread.is_alive() and silence < longest
 
     def wake(self) -> None:
         """Look at the database now rather than at the next poll."""
@@ -183,6 +193,7 @@ class Engine:
                 try:
                     unparked = unparked or self._unpark()
                     seconds = self._turn()
+                    self._looked_at = self._clock.monotonic()
                     backoff.worked()
                 except Exception as error:
                     connections[self.options.using].close()

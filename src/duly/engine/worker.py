@@ -42,7 +42,7 @@ from duly.services import Registry
 from duly.store import facts, gates
 from duly.store.backends import notice_silence, open_store
 from duly.store.portable import NO_HANDLER
-from duly.store.rows import Claim
+from duly.store.rows import Claim, lateness
 from duly.telemetry import emit
 
 NO_OP = "no-op"
@@ -145,7 +145,8 @@ class Worker:
                 return NO_OP
             if word := self._hindered(claim, began.at):
                 return word
-        emit("occurrences.started", count=1, refused=0)
+        late = lateness([claim], began.at)
+        emit("occurrences.started", count=1, refused=0, late_seconds=late)
         registration = registry.require(claim.event_type)
         terms = self._terms_of(claim, registration)
         return Attempt.of(claim, registration, began, self._options.lease, terms)

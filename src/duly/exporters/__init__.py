@@ -1,1 +1,1 @@
-"""What duly says of itself, in the forms that others read."""
+"""What duly says about itself, in the forms that others read."""

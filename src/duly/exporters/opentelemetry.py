@@ -12,6 +12,7 @@ that scheduled it, and is no child of it.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -40,7 +41,7 @@ from duly.policy.trace import (
     carrier_of,
     tried_of,
 )
-from duly.tracing import Attempt, Draft, Firing
+from duly.tracing import Attempt, Clean, Draft, Firing
 
 SYSTEM = "duly"
 # As the SDK keeps of a span, unless it is told otherwise.
@@ -184,10 +185,10 @@ class _AttemptSpan:
         self.traceparent = carrier_from(span).get(TRACEPARENT, "")
         self._token = contexts.attach(context)
 
-    def failed(self, attempt: Attempt, error: BaseException) -> None:
+    def failed(self, attempt: Attempt, error: BaseException, clean: Clean) -> None:
         """Tell of what one of them raised."""
         attributes = {"messaging.message.id": str(attempt.claim.id)}
-        _fail(self._span, error, attributes)
+        _fail(self._span, error, attributes, clean)
 
     def end(self, outcomes: Sequence[Outcome]) -> None:
         """End it, with what came of them."""
@@ -210,14 +211,26 @@ class _AttemptSpan:
         _end(self._span)
 
 
-def _fail(span: Span, error: BaseException, attributes: Mapping[str, Any] | None = None) -> None:
+def _fail(
+    span: Span,
+    error: BaseException,
+    attributes: Mapping[str, Any] | None = None,
+    clean: Clean = str,
+) -> None:
+    if not span.is_recording():
+        return
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
         name = f"{kind.__module__}.{name}"
-    span.record_exception(error, dict(attributes or {}))
+    told = {
+        "exception.type": name,
+        "exception.message": clean(str(error)),
+        "exception.stacktrace": clean("".join(traceback.format_exception(error))),
+    }
+    span.add_event("exception", told | dict(attributes or {}))
     span.set_attribute("error.type", name)
-    span.set_status(Status(StatusCode.ERROR, f"{kind.__name__}: {error}"))
+    span.set_status(Status(StatusCode.ERROR, f"{kind.__name__}: {told['exception.message']}"))
 
 
 def _end(span: Span) -> None:

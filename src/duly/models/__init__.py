@@ -1,9 +1,12 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
+from duly.models.api_key import ApiKey
 from duly.models.event import ScheduledEvent
+from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.occurrence import Occurrence
+from duly.models.quota_use import QuotaUse
 from duly.models.saga import Saga, SagaStep
 from duly.models.seal import LedgerSeal
 from duly.models.service import Service
@@ -11,11 +14,14 @@ from duly.models.stamp import Stamp
 from duly.models.task_result import TaskResult
 
 __all__ = [
+    "ApiKey",
+    "EventTemplate",
     "Gate",
     "GateEntry",
     "LedgerEntry",
     "LedgerSeal",
     "Occurrence",
+    "QuotaUse",
     "Saga",
     "SagaStep",
     "ScheduledEvent",

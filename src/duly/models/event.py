@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from duly.encryption import Binding
 from duly.models.fields import PayloadField, WallTimeField
 from duly.policy.states import EventStatus, OnTzdataChange
 
@@ -105,3 +106,13 @@ class ScheduledEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.key or self.id}"
+
+    @property
+    def binding(self) -> Binding:
+        """Where its encrypted payload is good."""
+        return Binding("event", self.id)
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """The service whose keys encrypt its payload."""
+        return (self.service,)

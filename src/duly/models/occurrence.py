@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from duly.encryption import Binding
 from duly.models.event import ScheduledEvent
 from duly.models.fields import PayloadField, WallTimeField
 from duly.policy.states import LIVE, OccurrenceStatus
@@ -83,7 +84,24 @@ class Occurrence(models.Model):
                 name="duly_occurrence_wake_at",
                 condition=Q(wake_at__isnull=False),
             ),
+            # Few: what a person has to look at. The column of its condition changes when
+            # `wake_at` does, so that no update has one more index to write.
+            models.Index(
+                fields=["service", "due_at", "id"],
+                name="duly_occurrence_dead",
+                condition=Q(status="dead"),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.event_type} due {self.due_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+    @property
+    def binding(self) -> Binding:
+        """Where its encrypted payload is good: its event's, of which it is a copy."""
+        return Binding("event", self.event_id)
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """The service whose keys encrypt its payload."""
+        return (self.service,)

@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from duly.encryption import Binding
+from duly.models.fields import ContextField
 from duly.policy.saga import SagaStatus, StepStatus
 
 FORWARD, COMPENSATION, TIMER = "forward", "compensation", "timer"
@@ -18,6 +20,8 @@ class Saga(models.Model):
 
     id = models.UUIDField(primary_key=True)
     name = models.CharField(max_length=100)
+    # Its definition's: who sees it, signals it and lets it go back from outside.
+    service = models.CharField(max_length=100, default="default", db_default="default")
     # NULL, not "": sagas without a key are outside the uniqueness of (name, key).
     key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     # Fingerprint of the definition; a run ends by the one that it began with.
@@ -25,7 +29,7 @@ class Saga(models.Model):
     definition = models.JSONField()
     entity_type = models.CharField(max_length=100, blank=True)
     entity_id = models.CharField(max_length=200, blank=True)
-    context = models.JSONField(default=dict, blank=True)
+    context = ContextField(default=dict, blank=True)
 
     status = models.CharField(max_length=16, default=SagaStatus.RUNNING.value)
     # Whether a person asked for its end.
@@ -53,10 +57,24 @@ class Saga(models.Model):
                 name="duly_saga_entity",
                 condition=~Q(entity_id=""),
             ),
+            # Those of a service, the newest first.
+            models.Index(fields=["service", "id"], name="duly_saga_service"),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.key or self.id}"
+
+    @property
+    def binding(self) -> Binding:
+        """Where its encrypted context is good."""
+        return Binding("saga", self.id)
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """The services of its steps: the first that encrypts does so for all that it holds."""
+        groups = self.definition.get("groups", ()) if isinstance(self.definition, dict) else ()
+        nodes = (node for group in groups for node in group if isinstance(node, dict))
+        return tuple(dict.fromkeys(node["service"] for node in nodes if "service" in node))
 
 
 class SagaStep(models.Model):
@@ -76,7 +94,7 @@ class SagaStep(models.Model):
     # That which ended it.
     occurrence_id = models.UUIDField(null=True, blank=True)
     # What its handler, or its signal, added to the context.
-    result = models.JSONField(null=True, blank=True)
+    result = ContextField(null=True, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     began_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -97,3 +115,13 @@ class SagaStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position} {self.name} ({self.direction})"
+
+    @property
+    def binding(self) -> Binding:
+        """Where its encrypted result is good."""
+        return Binding("step", f"{self.saga_id.hex}:{self.position}:{self.direction}")
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """Those of its saga."""
+        return self.saga.key_owners

@@ -26,8 +26,8 @@ PRIORITY_STEP = timedelta(seconds=10)
 _SECOND = timedelta(seconds=1)
 # Beside the policies of an event that is a saga's stands which saga's: no policy, and nothing
 # that a user could set.
-_SAGA = "saga"
-_MARKS = trace.MARKS | {_SAGA}
+SAGA = "saga"
+_MARKS = trace.MARKS | {SAGA}
 
 
 class HandlingArguments(TypedDict, total=False):
@@ -125,7 +125,7 @@ class Handling:
         """Give the policies that `to_json` gave. Raises InvalidEvent."""
         if not data:
             return DEFAULT
-        values = {name: value for name, value in data.items() if name not in _MARKS}
+        values = without_marks(data)
         if not values:
             return DEFAULT
         if retry := values.get("retry"):
@@ -143,6 +143,16 @@ class Handling:
 DEFAULT = Handling()
 
 
+def marks_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what stands beside the stored policies of an event: its saga, and its trace."""
+    return {name: value for name, value in stored.items() if name in _MARKS}
+
+
+def without_marks(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the stored policies of an event, and nothing of what stands beside them."""
+    return {name: value for name, value in stored.items() if name not in _MARKS}
+
+
 def has_policies(stored: Mapping[str, Any]) -> bool:
     """Say whether an event has policies of its own, and not only what stands beside them."""
     return bool(stored) and not stored.keys() <= _MARKS
@@ -155,12 +165,12 @@ def rank(due_at: datetime, handling: Mapping[str, Any]) -> datetime:
 
 def of_saga(stored: dict[str, Any], saga: UUID) -> dict[str, Any]:
     """Mark stored policies as those of an event of this saga."""
-    return stored | {_SAGA: saga.hex}
+    return stored | {SAGA: saga.hex}
 
 
 def saga_of(stored: Mapping[str, Any]) -> UUID | None:
     """Say which saga an event with these stored policies belongs to."""
-    return UUID(stored[_SAGA]) if stored and _SAGA in stored else None
+    return UUID(stored[SAGA]) if stored and SAGA in stored else None
 
 
 def retry_of(stored: Mapping[str, Any], handlers: Retry) -> Retry:

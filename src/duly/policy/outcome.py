@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -15,7 +15,7 @@ from duly.policy.states import OccurrenceStatus
 class Succeeded:
     """The handler returned."""
 
-    context: str | None = None
+    context: str | None = field(default=None, repr=False)
     """JSON text of what a saga's step adds to its context."""
 
 

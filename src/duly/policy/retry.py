@@ -6,7 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from duly.errors import AddressRefused, ConfigurationError, RequestRefused, TargetFailed
+from duly.errors import (
+    AddressRefused,
+    ConfigurationError,
+    RequestRefused,
+    TargetFailed,
+    UnreadablePayload,
+)
 
 DEFAULT_ATTEMPTS = 5
 # The first retry waits up to 5 s: long enough for a restart of what failed, short
@@ -71,7 +77,8 @@ class Retry(Exception):
 
     def gives_up_on(self, error: BaseException) -> bool:
         """Say whether an exception is not worth another attempt."""
-        if isinstance(error, (GiveUp, RequestRefused, AddressRefused, *self.give_up_on)):
+        hopeless = (GiveUp, RequestRefused, AddressRefused, UnreadablePayload)
+        if isinstance(error, (*hopeless, *self.give_up_on)):
             return True
         worth_it = (*self.retry_on, Retry, TargetFailed)
         return bool(self.retry_on) and not isinstance(error, worth_it)

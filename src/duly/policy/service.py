@@ -11,9 +11,11 @@ from typing import Any
 
 from duly.errors import ConfigurationError
 from duly.policy.breaker import Breaker
+from duly.policy.encryption import Encryption, encryption_from
 from duly.policy.gates import Terms
 from duly.policy.http_target import HttpTarget
 from duly.policy.limits import NO_LIMITS, Limits
+from duly.policy.quota import NO_QUOTA, Quota, quota_from
 from duly.policy.retry import Retry, span
 
 DEFAULT_TIMEOUT = timedelta(seconds=30)
@@ -69,6 +71,10 @@ class Service:
     """Of a target that is no handler; a handler brings its own."""
     timeout: timedelta = DEFAULT_TIMEOUT
     """The same."""
+    encryption: Encryption | None = None
+    """None: its payloads are stored in plain text."""
+    quota: Quota = NO_QUOTA
+    """What it may ask for over REST."""
 
     @property
     def gate(self) -> str:
@@ -109,7 +115,7 @@ _TARGETS: dict[str, Callable[[Mapping[str, Any]], Target]] = {
 # Whoever is reached over a network may be away, and must not be waited for by everybody.
 _REMOTE: frozenset[str] = frozenset({"http"})
 REMOTE_LIMITS = Limits(in_flight=16)
-_COMMON = ("target", "in_flight", "rate", "breaker", "retry", "timeout")
+_COMMON = ("target", "in_flight", "rate", "breaker", "retry", "timeout", "encryption", "quota")
 
 
 def service_from(name: str, options: object) -> Service:
@@ -117,7 +123,8 @@ def service_from(name: str, options: object) -> Service:
 
     options: "target" ("handler", "celery", "tasks" or "http"), "in_flight", "rate", "breaker"
         (True, False, or the fields of `Breaker`, spans in seconds), "retry" ("attempts", "base"
-        and "cap" in seconds), "timeout" (seconds), and what its target takes.
+        and "cap" in seconds), "timeout" (seconds), "encryption" (see `encryption_from`), "quota"
+        (the fields of `Quota`), and what its target takes.
 
     Raises ConfigurationError naming the service, the option, its value and the rule.
     """
@@ -145,6 +152,8 @@ def service_from(name: str, options: object) -> Service:
             breaker=_breaker(options.get("breaker", is_remote)),
             retry=_retry(options.get("retry", {})),
             timeout=_timeout(options.get("timeout", DEFAULT_TIMEOUT)),
+            encryption=encryption_from(options.get("encryption")),
+            quota=quota_from(options.get("quota")),
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"service {name!r:.120}: {error}") from None

@@ -8,12 +8,14 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.service import broker
 
 
 class ServiceConfig(AppConfig):
     """Imports the modules of DULY_HANDLERS.
 
-    Raises ConfigurationError for one that cannot be imported.
+    Makes the Celery app where DULY_CELERY_BROKER_URL names a broker. Raises ConfigurationError
+    for what cannot be imported.
     """
 
     name = "duly.service"
@@ -21,6 +23,7 @@ class ServiceConfig(AppConfig):
     verbose_name = "duly service"
 
     def ready(self) -> None:
+        broker.prepare()
         for module in getattr(settings, "DULY_HANDLERS", ()):
             try:
                 import_module(module)

@@ -15,8 +15,8 @@ PREFIX = "DULY_"
 # Alone, duly has one database; which one, DULY_DATABASE_URL says.
 NOT_FROM_HERE = frozenset({"database"})
 LOG_FORMATS = ("text", "json")
-_WORDS = {"true": True, "yes": True, "on": True, "1": True}
-_WORDS |= {"false": False, "no": False, "off": False, "0": False}
+WORDS = {"true": True, "yes": True, "on": True, "1": True}
+WORDS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -57,13 +57,14 @@ def _json(variable: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{variable} must be JSON: {error}; got {text!r:.60}") from None
+        # Not the text itself: there are secrets in it.
+        raise ConfigurationError(f"{variable} must be JSON: {error}") from None
 
 
 def _typed(variable: str, text: str, expected: type) -> Any:
     try:
         if expected is bool:
-            return _WORDS[text.strip().lower()]
+            return WORDS[text.strip().lower()]
         value = expected(text)
     except (KeyError, ValueError):
         raise ConfigurationError(f"{variable} must be {_NAMES[expected]}, got {text!r}") from None

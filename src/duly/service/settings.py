@@ -1,5 +1,7 @@
 """Django settings of the standalone mode; everything comes from the environment.
 
+They are as small as commands and engines need. `duly.service.web_settings` adds what serves.
+
 DULY_DATABASE_URL: see `duly.service.database_url`; unset, it is `duly.sqlite3` in the
     current directory.
 DULY_HANDLERS: modules that hold handlers, parted by commas.

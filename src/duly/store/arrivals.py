@@ -14,6 +14,8 @@ from uuid import UUID
 from django.db import IntegrityError, connections, transaction
 
 from duly import tracing
+from duly.encryption import sealed
+from duly.errors import EventConflict
 from duly.ids import new_id, new_ids
 from duly.models import ScheduledEvent
 from duly.models.fields import EncodedPayload
@@ -28,14 +30,22 @@ from duly.store.wakeups import notify_after_commit
 
 
 def schedule(
-    using: str, drafts: Sequence[Draft], now: datetime, on_conflict: str, actor: str
+    using: str,
+    drafts: Sequence[Draft],
+    now: datetime,
+    on_conflict: str,
+    actor: str,
+    refused: dict[int, EventConflict] | None = None,
 ) -> StoredEvents:
-    """Store drafts, in the order given; a key that exists is answered as `on_conflict` says."""
+    """Store drafts, in the order given; a key that exists is answered as `on_conflict` says.
+
+    refused: takes, by its place, each draft that is answered by an error; None: it is raised.
+    """
     tracer = tracing.current() if drafts else None
     if tracer is None:
-        return _schedule(using, drafts, now, on_conflict, actor)
+        return _schedule(using, drafts, now, on_conflict, actor, refused)
     with tracer.scheduling(drafts) as carrier:
-        return _schedule(using, _traced(drafts, carrier), now, on_conflict, actor)
+        return _schedule(using, _traced(drafts, carrier), now, on_conflict, actor, refused)
 
 
 def _traced(drafts: Sequence[Draft], carrier: Carrier) -> list[Draft]:
@@ -48,7 +58,12 @@ def _traced(drafts: Sequence[Draft], carrier: Carrier) -> list[Draft]:
 
 
 def _schedule(
-    using: str, drafts: Sequence[Draft], now: datetime, on_conflict: str, actor: str
+    using: str,
+    drafts: Sequence[Draft],
+    now: datetime,
+    on_conflict: str,
+    actor: str,
+    refused: dict[int, EventConflict] | None,
 ) -> StoredEvents:
     if len(drafts) == 1 and (id_ := _insert_one(using, drafts[0], now, actor)):
         notify_after_commit(using, drafts[0].first.at, now, NOTIFY_WITHIN)
@@ -69,7 +84,13 @@ def _schedule(
             id_ = next(of_new) if event is None else None
             if id_ is None:
                 event = event or overtaking[draft.service, draft.key]
-                met[index] = conflicts.meet(using, event, draft, now, on_conflict, actor)
+                try:
+                    event = conflicts.meet(using, event, draft, now, on_conflict, actor)
+                except EventConflict as error:
+                    if refused is None:
+                        raise
+                    refused[index] = error
+                met[index] = event
             ids.append(id_)
         _wake_for(using, drafts, met, now)
     return _stored(using, drafts, ids, met, now)
@@ -87,7 +108,7 @@ def _stored(
         assert id_ is not None
         return stored_event_of(drafts[index], id_, now, using)
 
-    return StoredEvents(len(drafts), build, met)
+    return StoredEvents(len(drafts), build, met, ids)
 
 
 def _wake_for(
@@ -151,7 +172,7 @@ def _insert_by_orm(
 ) -> Sequence[str | None]:
     rows = [event_of(draft, UUID(id_), now) for draft, id_ in zip(drafts, ids, strict=True)]
     for draft, row in zip(drafts, rows, strict=True):
-        row.payload = EncodedPayload(draft.payload)
+        row.payload = EncodedPayload(sealed(draft.service, draft.payload, row.binding))
     # Whoever stores one of these keys at this very moment wins, and is then found like any
     # other that exists.
     events_in(using).bulk_create(rows, ignore_conflicts=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from duly.errors import EventConflict
+from duly.errors import EventConflict, UnreadablePayload
 from duly.models import ScheduledEvent
 from duly.payloads import decode
 from duly.policy.states import EventStatus
@@ -53,6 +53,8 @@ def meet(
             f"service {draft.service!r} has an event with key {draft.key!r} already: "
             f"{event.id}, {event.status}; on_conflict='replace' reschedules it"
         )
+    if on_conflict == "match":
+        return _matched(event, draft)
     if on_conflict == "keep" or _same_content(event, draft):
         return event
     event.event_type = draft.event_type
@@ -79,10 +81,29 @@ def meet(
     return event
 
 
+def _matched(event: ScheduledEvent, draft: Draft) -> ScheduledEvent:
+    """Give an event that is asked for again, however it stands by now."""
+    # A request that is repeated after its answer was lost must not revive what has been
+    # cancelled in between.
+    if not _says_the_same(event, draft):
+        raise EventConflict(
+            f"key {draft.key!r} of service {draft.service!r} was used for other content: event "
+            f"{event.id}; use another key, or on_conflict='replace' to reschedule that event"
+        )
+    return event
+
+
 def _same_content(event: ScheduledEvent, draft: Draft) -> bool:
-    if event.status == EventStatus.CANCELLED:
+    return event.status != EventStatus.CANCELLED and _says_the_same(event, draft)
+
+
+def _says_the_same(event: ScheduledEvent, draft: Draft) -> bool:
+    try:
+        stored = _content_of(event)
+    except UnreadablePayload:
+        # Its key is gone: what is given now can be read again.
         return False
-    return _content_of(event) == (
+    return stored == (
         draft.event_type,
         draft.entity_type,
         draft.entity_id,

@@ -10,6 +10,7 @@ from uuid import UUID
 from duly.civil.forms import rule_to_text
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
+from duly.encryption import Binding, keyring
 from duly.models import ScheduledEvent
 from duly.payloads import decode
 from duly.policy.states import EventStatus
@@ -53,7 +54,7 @@ class Draft(NamedTuple):
     entity_type: str
     entity_id: str
     payload: str
-    """JSON text."""
+    """JSON text, in plain: it is encrypted as it is stored."""
     asked: Rule
     """The rule as it was given."""
     rule: Rule
@@ -65,6 +66,9 @@ class Draft(NamedTuple):
     resource_timezone: str
     on_tzdata_change: str
     handling: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Draft {self.event_type} of {self.service!r}>"
 
     @property
     def floating(self) -> frozenset[str]:
@@ -91,6 +95,7 @@ def cells(draft: Draft, id_: str, now: str) -> Cells:
     first = draft.first
     rule, next_at = rule_to_text(draft.rule), first.at.isoformat()
     plain = first.resolution == "plain" and not first.jitter
+    box = keyring.boxes.get(draft.service)
     event = (
         id_,
         draft.service,
@@ -98,7 +103,7 @@ def cells(draft: Draft, id_: str, now: str) -> Cells:
         draft.key,
         draft.entity_type,
         draft.entity_id,
-        draft.payload,
+        draft.payload if box is None else box.seal(draft.payload, Binding("event", id_)),
         rule,
         draft.rule.zone,
         draft.user_timezone,

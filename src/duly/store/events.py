@@ -7,7 +7,7 @@ what the engine has claimed but not begun is still stopped, and what has begun i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from duly.civil.rules import Rule
 from duly.errors import EventConflict, EventNotFound
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.models.fields import as_stored
 from duly.policy.handling import saga_of
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.policy.trace import traced
@@ -56,6 +57,8 @@ class Changed:
     running_since: datetime | None = None
     saga: UUID | None = None
     """The saga that the event is a step of, and that may have to go on otherwise."""
+    was: str = ""
+    """The status of an event before it was cancelled."""
 
 
 def find(using: str, event: UUID | str, service: str) -> ScheduledEvent:
@@ -70,9 +73,16 @@ def cancel(using: str, event: UUID | str, service: str, now: datetime, actor: st
 
 
 def cancel_entity(
-    using: str, entity_type: str, entity_id: str, now: datetime, actor: str
+    using: str,
+    entity_type: str,
+    entity_id: str,
+    service: str | None,
+    now: datetime,
+    actor: str,
 ) -> list[Changed]:
     """Cancel every event of an entity that is scheduled or paused, or still has work to do.
+
+    entity_type: empty: whatever the type. service: None: of every one.
 
     Compensations of sagas go on.
     """
@@ -80,7 +90,11 @@ def cancel_entity(
         occurrences__wake_at__isnull=False
     )
     with transaction.atomic(using):
-        of_entity = events_in(using).filter(entity_type=entity_type, entity_id=entity_id)
+        of_entity = events_in(using).filter(entity_id=entity_id)
+        if entity_type:
+            of_entity = of_entity.filter(entity_type=entity_type)
+        if service is not None:
+            of_entity = of_entity.filter(service=service)
         # What undoes the steps of a saga is not undone by who has undone the rest.
         of_entity = of_entity.exclude(
             key__startswith=COMPENSATION_KEYS[0], key__endswith=COMPENSATION_KEYS[1]
@@ -151,7 +165,7 @@ def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: s
             event=found,
             service=found.service,
             event_type=found.event_type,
-            payload=found.payload,
+            payload=as_stored(found),
             due_at=now,
             wall_time=now.astimezone(zone.info).replace(tzinfo=None),
             zone=zone.name,
@@ -204,20 +218,6 @@ def replay(
         return found
 
 
-def upcoming(
-    using: str, entity: tuple[str, str], service: str | None, end: datetime | None, limit: int
-) -> list[ScheduledEvent]:
-    """Find the scheduled events that come due first, before `end`."""
-    rows = events_in(using).filter(next_at__isnull=False).order_by("next_at")
-    if entity != ("", ""):
-        rows = rows.filter(entity_type=entity[0], entity_id=entity[1])
-    if service is not None:
-        rows = rows.filter(service=service)
-    if end is not None:
-        rows = rows.filter(next_at__lt=end)
-    return list(rows[:limit])
-
-
 def retime(
     using: str, event: ScheduledEvent, rule: Rule, first: Due, now: datetime, actor: str
 ) -> Changed:
@@ -235,10 +235,12 @@ def retime(
 
 def cancel_locked(using: str, event: ScheduledEvent, now: datetime, actor: str) -> Changed:
     """Cancel a locked event and what of it has not begun."""
-    if event.status != EventStatus.CANCELLED:
+    was = event.status
+    if was != EventStatus.CANCELLED:
         _leave_schedule(using, event, EventStatus.CANCELLED, now, "")
         record(using, [facts.entry(facts.CANCELLED, now, event.id, actor=actor)])
-    return changed(event, stop_occurrences(using, event, now, actor, "cancelled"))
+    running_since = stop_occurrences(using, event, now, actor, "cancelled")
+    return replace(changed(event, running_since), was=was)
 
 
 def changed(event: ScheduledEvent, running_since: datetime | None = None) -> Changed:

@@ -14,6 +14,7 @@ from duly.policy.trace import sampled_id
 # Of events.
 SCHEDULED: Final = "scheduled"
 RESCHEDULED: Final = "rescheduled"
+AMENDED: Final = "amended"
 REDERIVED: Final = "rederived"
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
@@ -39,10 +40,17 @@ SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
 # Of no event.
 PRUNED: Final = "pruned"
+ROTATED: Final = "payloads_rotated"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
+KEY_ISSUED: Final = "key_issued"
+KEY_ROTATED: Final = "key_rotated"
+KEY_REVOKED: Final = "key_revoked"
 THE_LEDGER: Final = UUID(int=0)
 """The event id of these."""
+CALLED: Final = "called"
+THE_CALLS: Final = UUID(int=1)
+"""The event id of calls, which are many, and go when history is pruned."""
 # `Decision.fact` brings: succeeded, retried, snoozed, died.
 
 ENGINE: Final = "engine"

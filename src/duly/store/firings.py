@@ -15,6 +15,7 @@ from duly.civil.resolve import Due
 from duly.errors import EventConflict, InvalidEvent
 from duly.ids import new_id
 from duly.models import Occurrence, ScheduledEvent
+from duly.models.fields import as_stored
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts
 from duly.store.events import (
@@ -165,7 +166,7 @@ def _born(
             event=event,
             service=event.service,
             event_type=event.event_type,
-            payload=event.payload,
+            payload=as_stored(event),
             handling=event.handling,
             due_at=due.at,
             wall_time=due.wall_time,

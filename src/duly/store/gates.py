@@ -181,6 +181,16 @@ def breakers(using: str) -> dict[str, BreakerState]:
     return {row.name: state_of(row) for row in rows}
 
 
+def page_of_breakers(
+    using: str, past: str, limit: int, only: str | None = None
+) -> list[tuple[str, BreakerState]]:
+    """Give the states of breakers by name, from beyond `past` on; only that one, if named."""
+    rows = GateRow.objects.using(using).exclude(name__startswith="key:").filter(name__gt=past)
+    if only is not None:
+        rows = rows.filter(name=only)
+    return [(row.name, state_of(row)) for row in rows.order_by("name")[:limit]]
+
+
 def _terms_of(all_terms: Iterable[Mapping[str, Terms]]) -> dict[str, Terms]:
     found: dict[str, Terms] = {}
     for terms in all_terms:

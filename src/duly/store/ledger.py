@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duly.models import LedgerEntry, Occurrence
-from duly.store.facts import ENGINE
+from duly.store.facts import ENGINE, THE_LEDGER
 
 
 def told(using: str, event_id: UUID, last: int) -> list[str]:
@@ -23,6 +23,12 @@ def of_occurrence(using: str, occurrence_id: UUID) -> list[str]:
     # By the event, which is indexed; an occurrence on its own is not.
     facts = entries.filter(event_id__in=event, occurrence_id=occurrence_id).order_by("id")
     return [_line(entry) for entry in facts]
+
+
+def of_key(using: str, key_id: UUID) -> list[str]:
+    """Give the facts about an API key, oldest first, a line each."""
+    entries = LedgerEntry.objects.using(using).filter(event_id=THE_LEDGER)
+    return [_line(entry) for entry in entries.filter(data__key=str(key_id)).order_by("id")]
 
 
 def _line(entry: LedgerEntry) -> str:
@@ -62,6 +68,7 @@ _WORDS = {
     "rescheduled": "from {before} to {next_at}",
     "rederived": "{wall_time} in {zone} was {before}, and is {next_at}",
     "resumed": "due at {next_at}",
+    "amended": "other {fields}",
     "saga_started": "{saga} is {status}",
     "saga_signalled": "signal {signal}",
     "saga_moved": "{saga} is {status}",
@@ -78,4 +85,7 @@ _WORDS = {
     "moved": "a firing of {moved_from} comes due at {due_at}",
     "backfilled": "made up for {due_at}",
     "replayed": "it runs again, though it was {from}",
+    "key_issued": "{service}/{prefix}, for {name}",
+    "key_rotated": "{service}/{prefix} ends at {expires_at}, and {successor} takes its place",
+    "key_revoked": "{service}/{prefix} is good for nothing any more",
 }

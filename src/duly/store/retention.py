@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from duly.store.calls import prune_calls
 from duly.store.drop_entries import EntryDropper
 from duly.store.drop_occurrences import OccurrenceDropper
 from duly.store.partitions import LEDGER, OCCURRENCES, Divided, InUse, Part, parts
@@ -29,6 +30,7 @@ def prune(
     if not months:
         yield from Pruner(using, terms).batches(now, actor=actor, dry_run=dry_run)
         yield from prune_sagas(using, terms, now, actor=actor, dry_run=dry_run)
+        yield from prune_calls(using, terms, now, actor=actor, dry_run=dry_run)
         return
     occurrences, entries = OccurrenceDropper(using, terms), EntryDropper(using, terms)
     thick = []
@@ -49,6 +51,7 @@ def prune(
     )
     yield from Pruner(using, terms, scope=scope).batches(now, actor=actor, dry_run=dry_run)
     yield from prune_sagas(using, terms, now, actor=actor, scope=scope, dry_run=dry_run)
+    yield from prune_calls(using, terms, now, actor=actor, scope=scope, dry_run=dry_run)
     for part in _old(ledger, terms.before):
         if dry_run:
             yield entries.would_drop(part)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
@@ -157,8 +157,8 @@ class Claim:
     key: str | None
     entity_type: str
     entity_id: str
-    payload: str
-    """JSON text, as stored."""
+    payload: str = field(repr=False)
+    """JSON text or its envelope, as stored."""
     due_at: datetime
     wall_time: datetime
     zone: str
@@ -174,6 +174,11 @@ class Claim:
     """When it is too late to begin."""
     ready_at: datetime
     """When it may start: its due instant, or the end of a retry's wait."""
+
+
+def lateness(claims: Iterable[Claim], began_at: datetime) -> list[float]:
+    """Give how late each first attempt among those that began at an instant is, in seconds."""
+    return [(began_at - claim.due_at).total_seconds() for claim in claims if not claim.attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ class Result:
     """Whether others of its event may wait for its end."""
     saga: UUID | None = None
     """The saga that it is a step of."""
-    context: str | None = None
+    context: str | None = field(default=None, repr=False)
     """JSON text of what it adds to the saga's context."""
     trace: str = ""
     """The `traceparent` of the attempt; empty where nobody traces."""

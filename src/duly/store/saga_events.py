@@ -13,10 +13,11 @@ from django.db import connections
 
 from duly.civil.at import At
 from duly.civil.instants import EARLIEST
-from duly.errors import InvalidRule
+from duly.encryption import Binding, Box, keyring
+from duly.errors import ConfigurationError, InvalidRule, InvalidSaga, UnreadablePayload
 from duly.ids import new_id
 from duly.models import Occurrence, Saga, ScheduledEvent
-from duly.models.fields import EncodedPayload
+from duly.models.fields import EncodedPayload, is_hidden
 from duly.models.saga import SagaStep
 from duly.policy.handling import of_saga
 from duly.policy.states import OccurrenceStatus
@@ -49,15 +50,19 @@ def event_of(
     if due is None:
         raise InvalidRule(f"{order.rule.describe()} names no instant")
     payload = {"saga": str(saga.id), "step": step.name, "context": saga.context}
+    # Of values that were checked one by one, as they came in.
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    id_ = new_id(now)
+    if (box := keyring.box_of(saga.key_owners)) is not None:
+        text = box.seal(text, Binding("event", id_))
     event = ScheduledEvent(
-        id=new_id(now),
+        id=id_,
         service=order.service,
         event_type=order.event_type,
         key=f"saga:{saga.id}:{step.position}:{step.direction}",
         entity_type=saga.entity_type,
         entity_id=saga.entity_id,
-        # Of values that were checked one by one, as they came in.
-        payload=EncodedPayload(json.dumps(payload, ensure_ascii=False, separators=(",", ":"))),
+        payload=EncodedPayload(text),
         rule=order.rule.to_json(),
         execution_timezone=order.rule.zone,
         handling=traced(of_saga(order.handling, saga.id), carrier),
@@ -133,3 +138,20 @@ def _locked(using: str, rows: Any) -> Any:
 def data_of(saga: Saga) -> Mapping[str, Any]:
     """Say in the ledger which saga a fact is about, and where it leaves it."""
     return {"saga": saga.name, "status": saga.status, "reason": saga.reason}
+
+
+def box_of(saga: Saga) -> Box | None:
+    """Give what encrypts all that a saga holds; None: nothing does.
+
+    Both directions are tried before anything moves: a key that is missing half way would leave
+    a saga half moved. Raises InvalidSaga.
+    """
+    try:
+        box = keyring.box_of(saga.key_owners)
+        if box is not None or is_hidden(saga, "context"):
+            assert saga.context is not None
+        if box is not None:
+            assert box.key_id
+    except (UnreadablePayload, ConfigurationError) as error:
+        raise InvalidSaga(str(error)) from None
+    return box

@@ -53,7 +53,7 @@ _OPEN = (StepStatus.RUNNING, StepStatus.STOPPING)
 class Mover:
     """Takes facts about one saga, and does what they call for; `save` writes it all.
 
-    Raises InvalidSaga where the stored definition cannot be read.
+    Raises InvalidSaga where the stored definition, or the encrypted context, cannot be read.
     """
 
     def __init__(self, using: str, saga: Saga, now: datetime) -> None:
@@ -61,7 +61,8 @@ class Mover:
         self._now = now
         self.saga = saga
         self.definition = Definition.from_json(saga.definition)
-        self.steps = Steps(using, saga, self.definition)
+        self._box = saga_events.box_of(saga)
+        self.steps = Steps(using, saga, self.definition, is_encrypted=self._box is not None)
         self._facts: deque[Fact] = deque()
         self._events: list[ScheduledEvent] = []
         self._entries: list[LedgerEntry] = []
@@ -112,7 +113,8 @@ class Mover:
         step = self.steps.change(FORWARD, position)
         step.result = {step.name: value}
         self.saga.context = self.saga.context | step.result
-        self._tell(facts.SAGA_SIGNALLED, {"signal": step.name, "value": value}, actor)
+        said = {} if self._box else {"value": value}
+        self._tell(facts.SAGA_SIGNALLED, {"signal": step.name} | said, actor)
         self.take(Succeeded(position))
 
     def save(self, actor: str = facts.ENGINE, fact: str = facts.SAGA_MOVED) -> None:

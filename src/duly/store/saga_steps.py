@@ -23,12 +23,18 @@ _CHANGED = (
 class Steps:
     """Steps, compensations and timers by direction and position; the saga's row is locked."""
 
-    def __init__(self, using: str, saga: Saga, definition: Definition) -> None:
+    def __init__(
+        self, using: str, saga: Saga, definition: Definition, *, is_encrypted: bool
+    ) -> None:
         self._using = using
+        self._is_encrypted = is_encrypted
         self._saga = saga
         self._nodes = definition.nodes
         rows = SagaStep.objects.using(using).filter(saga=saga)
         self._rows = {(row.direction, row.position): row for row in rows}
+        for row in self._rows.values():
+            # Known, and not to be asked for once more.
+            row.saga = saga
         self._changed: dict[tuple[str, int], SagaStep] = {}
 
     @property
@@ -64,5 +70,11 @@ class Steps:
         """Write what has changed."""
         rows = SagaStep.objects.using(self._using)
         rows.bulk_create([row for row in self._changed.values() if row.pk is None])
-        rows.bulk_update([row for row in self._changed.values() if row.pk is not None], _CHANGED)
+        known = [row for row in self._changed.values() if row.pk is not None]
+        if self._is_encrypted:
+            # A bulk update writes what it reads, which is plain: each is saved by itself.
+            for row in known:
+                row.save(using=self._using, update_fields=_CHANGED)
+        else:
+            rows.bulk_update(known, _CHANGED)
         self._changed.clear()

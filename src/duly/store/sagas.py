@@ -34,10 +34,23 @@ class NewSaga:
     """A saga that has been checked, before it is started."""
 
     definition: Definition
+    service: str
     context: dict[str, Any]
     key: str | None
     entity_type: str
     entity_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which saga is meant."""
+
+    saga: UUID | str
+    """Its id or its key."""
+    name: str = ""
+    """Of those that have the key; empty: whichever."""
+    service: str | None = None
+    """Whose there are; None: everybody's."""
 
 
 def start(using: str, new: NewSaga, now: datetime, actor: str) -> tuple[Saga, bool]:
@@ -85,12 +98,10 @@ def look_again(using: str, changes: Iterable[Changed], now: datetime) -> None:
             mover.save()
 
 
-def signal(  # noqa: PLR0913 - which, what, when and by whom
-    using: str, saga: UUID | str, name: str, signal: str, value: Any, now: datetime, actor: str
-) -> Saga:
+def signal(using: str, which: Which, signal: str, value: Any, now: datetime, actor: str) -> Saga:
     """Give a saga a signal that it waits for, or will."""
     with transaction.atomic(using):
-        mover = Mover(using, lock(using, saga, name), now)
+        mover = Mover(using, lock(using, which), now)
         found = mover.saga
         position = mover.definition.position(signal)
         if position is None:
@@ -110,10 +121,10 @@ def signal(  # noqa: PLR0913 - which, what, when and by whom
         return found
 
 
-def cancel(using: str, saga: UUID | str, name: str, reason: str, now: datetime, actor: str) -> Saga:
+def cancel(using: str, which: Which, reason: str, now: datetime, actor: str) -> Saga:
     """Let a saga go back: what is done is compensated, what is not done is not begun."""
     with transaction.atomic(using):
-        mover = Mover(using, lock(using, saga, name), now)
+        mover = Mover(using, lock(using, which), now)
         if mover.saga.status == SagaStatus.COMPLETED:
             raise SagaConflict(
                 f"saga {mover.saga.id} is completed: only one under way can be cancelled"
@@ -123,20 +134,21 @@ def cancel(using: str, saga: UUID | str, name: str, reason: str, now: datetime, 
         return mover.saga
 
 
-def find(using: str, saga: UUID | str, name: str) -> Saga:
+def find(using: str, which: Which) -> Saga:
     """Find a saga by its id, or by its key. Raises SagaNotFound, SagaConflict."""
-    return _find(Saga.objects.using(using), saga, name)
+    return _find(Saga.objects.using(using).all(), which)
 
 
-def lock(using: str, saga: UUID | str, name: str) -> Saga:
+def lock(using: str, which: Which) -> Saga:
     """Find a saga, and lock it until the transaction ends."""
-    return _find(Saga.objects.using(using).select_for_update(), saga, name)
+    return _find(Saga.objects.using(using).select_for_update(), which)
 
 
 def _start(using: str, new: NewSaga, now: datetime, actor: str) -> Saga:
     saga = Saga(
         id=new_id(now),
         name=new.definition.name,
+        service=new.service,
         key=new.key,
         version=new.definition.version,
         definition=new.definition.to_json(),
@@ -179,7 +191,10 @@ def _mover(using: str, saga: Saga, now: datetime) -> Mover | None:
         return None
 
 
-def _find(rows: QuerySet[Saga, Saga], saga: UUID | str, name: str) -> Saga:
+def _find(rows: QuerySet[Saga, Saga], which: Which) -> Saga:
+    saga, name = which.saga, which.name
+    if which.service is not None:
+        rows = rows.filter(service=which.service)
     id_ = saga if isinstance(saga, UUID) else _uuid(saga)
     found = list(rows.filter(id=id_)) if id_ else []
     if not found and isinstance(saga, str):

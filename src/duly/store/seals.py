@@ -112,6 +112,18 @@ def covering(using: str, ids: Sequence[int]) -> dict[int, int]:
     return found | {id_: late[id_] for id_ in ids if id_ in late}
 
 
+def written_since(using: str, moment: datetime) -> int:
+    """Give an id of the ledger beneath which nothing was written since a moment.
+
+    As far as that is sealed: 0 where no seal is as old.
+    """
+    # A row gets its id after its instant is read, and a seal covers what was visible: beyond
+    # it lies all that was written since, but for clocks that do not quite agree.
+    older = LedgerSeal.objects.using(using).filter(at__lt=moment - SETTLE).order_by("-first")
+    last: int | None = older.values_list("last", flat=True).first()
+    return last or 0
+
+
 def forget(using: str, rows: Iterable[Row], covered: Mapping[int, int]) -> None:
     """Tell the seals of rows that are pruned in this transaction; `covered` is of `covering`."""
     gone: dict[int, list[Row]] = defaultdict(list)

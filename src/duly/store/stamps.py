@@ -10,6 +10,8 @@ from duly.models import Stamp
 ENVIRONMENT = "environment"
 TZDATA = "tzdata"
 PRUNED = "pruned"
+FIRST_ADMIN = "first_admin"
+FIRST_KEY = "first_key"
 
 
 def read(using: str, name: str) -> dict[str, Any] | None:
@@ -21,3 +23,10 @@ def read(using: str, name: str) -> dict[str, Any] | None:
 def write(using: str, name: str, data: dict[str, Any], now: datetime) -> None:
     """Set a stamp."""
     Stamp.objects.using(using).update_or_create(name=name, defaults={"data": data, "at": now})
+
+
+def write_once(using: str, name: str, data: dict[str, Any], now: datetime) -> bool:
+    """Set a stamp that is not there yet; False where it is, or another process sets it."""
+    defaults = {"data": data, "at": now}
+    _, created = Stamp.objects.using(using).get_or_create(name=name, defaults=defaults)
+    return created

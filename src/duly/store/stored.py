@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import overload
+from uuid import UUID
 
 from duly.models import ScheduledEvent
 
@@ -16,17 +17,30 @@ class StoredEvents(Sequence[ScheduledEvent]):
     list; it equals any other sequence of the same events.
     """
 
-    __slots__ = ("_build", "_built", "_count")
+    __slots__ = ("_build", "_built", "_count", "_ids", "_met")
 
     def __init__(
         self,
         count: int,
         build: Callable[[int], ScheduledEvent],
         built: dict[int, ScheduledEvent],
+        ids: Sequence[str | None] = (),
     ) -> None:
         self._count = count
         self._build = build
+        self._ids = ids
         self._built = built
+        self._met = frozenset(built)
+
+    def id_of(self, index: int) -> UUID:
+        """Give the id of an event, which is not built for that."""
+        known = self._ids[index] if self._ids else None
+        found: UUID = UUID(known) if known is not None else self[index].id
+        return found
+
+    def is_new(self, index: int) -> bool:
+        """Say whether an event was not there before."""
+        return index not in self._met
 
     def __len__(self) -> int:
         return self._count

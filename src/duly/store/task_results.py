@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from duly.encryption import Binding, sealed
 from duly.models import ScheduledEvent, TaskResult
 from duly.models.fields import EncodedPayload
 
@@ -19,17 +20,19 @@ def add(
     event_id: UUID,
     worker_id: str,
     *,
+    service: str,
     return_text: str = "null",
     error: dict[str, str] | None = None,
 ) -> None:
-    """Add what came of one more attempt; `return_text` is JSON."""
+    """Add what came of one more attempt; `return_text` is JSON, `service` the event's."""
+    stored_text = sealed(service, return_text, Binding("task", event_id))
     results = TaskResult.objects.using(using)
     with transaction.atomic(using):
         found = results.filter(event_id=event_id).select_for_update().first()
         errors: list[Any] = [*(found.errors if found else []), *([error] if error else [])]
         worker_ids = [*(found.worker_ids if found else []), worker_id]
         values = {
-            "return_value": EncodedPayload(return_text),
+            "return_value": EncodedPayload(stored_text),
             "errors": errors,
             "worker_ids": worker_ids,
         }

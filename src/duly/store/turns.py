@@ -69,3 +69,14 @@ def transaction_in_turn(using: str) -> Iterator[None]:
     else:
         with transaction.atomic(using):
             yield
+
+
+@contextmanager
+def statement_in_turn(using: str) -> Iterator[None]:
+    """Run one statement that writes, without a transaction around it; on SQLite, in turn."""
+    connection = connections[using]
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with turns_of(str(connection.settings_dict["NAME"])).take():
+            yield
+    else:
+        yield

@@ -11,7 +11,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 
 from duly import clock as clocks
-from duly import registry
+from duly import registry, services
 from duly.clock import Reading
 from duly.conf import config
 from duly.engine.dispatch import EXPIRED, parked_until
@@ -67,6 +67,7 @@ class _Inline:
         self._options = options
         self._clock = clocks.current()
         self._store = open_store(options.using)
+        services.registry.refresh()
         self._store.unpark(registry.known_types(), now=self.now())
 
     def now(self) -> datetime:

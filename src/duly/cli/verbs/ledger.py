@@ -1,4 +1,4 @@
-"""`duly ledger`: the life of an event, and whether the tables are what the ledger says."""
+"""`duly ledger`: the life of an event, who called, and whether all of it holds."""
 
 from __future__ import annotations
 
@@ -7,18 +7,41 @@ from argparse import Namespace
 from dataclasses import asdict
 
 from duly import clock
-from duly.cli.tables import visible
+from duly.cli.tables import table, visible
 from duly.conf import config
-from duly.store import events, ledger
+from duly.models import LedgerEntry
+from duly.store import calls, events, ledger
 from duly.store.seals import seal, verify_seals
 from duly.store.verify import Verified, verify
 
 MOST_SHOWN = 50
+CALL_HEADS = ("until (UTC)", "actor", "operation", "status", "calls")
 
 
 def perform(options: Namespace) -> int:
-    """Do what is asked: show, verify or seal."""
-    return {"show": _show, "verify": _verify, "seal": _seal}[options.what](options)
+    """Do what is asked: show, verify, seal or tell of calls."""
+    verbs = {"show": _show, "verify": _verify, "seal": _seal, "calls": _calls}
+    return verbs[options.what](options)
+
+
+def _calls(options: Namespace) -> int:
+    """Tell of the last calls, oldest first."""
+    rows = list(calls.told(config().database, options.actor)[: options.count])[::-1]
+    if options.json:
+        found = [{"at": row.at.isoformat(), "actor": row.actor} | (row.data or {}) for row in rows]
+        print(json.dumps(found))
+        return 0
+    if not rows:
+        print("Nobody has called, or it has been pruned.")
+        return 0
+    print(table(CALL_HEADS, [_call_cells(row) for row in rows]))
+    return 0
+
+
+def _call_cells(row: LedgerEntry) -> tuple[str, ...]:
+    data = row.data or {}
+    told = (data.get("operation"), data.get("status"), data.get("count"))
+    return f"{row.at:%Y-%m-%d %H:%M:%S}", row.actor, *(str(one) for one in told)
 
 
 def _show(options: Namespace) -> int:

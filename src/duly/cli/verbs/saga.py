@@ -16,6 +16,7 @@ from duly.cli.tables import table, visible
 from duly.conf import config
 from duly.models import Saga
 from duly.models.saga import FORWARD, TIMER, SagaStep
+from duly.redaction import shown_context
 from duly.store.saga_events import standing
 
 ACTOR = "cli"
@@ -34,15 +35,18 @@ def perform(options: Namespace) -> int:
 def _show(options: Namespace) -> int:
     saga = sagas.find_saga(options.saga, name=options.name)
     steps = _in_order(saga)
+    whole = options.reveal
     if options.json:
-        print(json.dumps(_data(saga) | {"steps": [_step_data(step) for step in steps]}))
+        told = [_step_data(step, whole) for step in steps]
+        print(json.dumps(_data(saga, whole) | {"steps": told}))
         return 0
     about = entity_text(saga.entity_type, saga.entity_id)
     print(visible(f"{saga.name} {saga.key or saga.id} is {saga.status}, version {saga.version}"))
     for name, text in (("about", about), ("reason", saga.reason)):
         if text:
             print(visible(f"{name}: {text}"))
-    print(visible(f"context: {json.dumps(saga.context, ensure_ascii=False)}"))
+    context = saga.context if whole else shown_context(saga)
+    print(visible(f"context: {json.dumps(context, ensure_ascii=False)}"))
     print(table(STEP_HEADS, [_step_cells(step) for step in steps]))
     return 0
 
@@ -147,7 +151,7 @@ def _time(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
-def _data(saga: Saga) -> dict[str, Any]:
+def _data(saga: Saga, whole: bool = False) -> dict[str, Any]:
     return {
         "saga_id": str(saga.id),
         "name": saga.name,
@@ -156,13 +160,13 @@ def _data(saga: Saga) -> dict[str, Any]:
         "entity": entity_text(saga.entity_type, saga.entity_id) or None,
         "status": saga.status,
         "reason": saga.reason,
-        "context": saga.context,
+        "context": saga.context if whole else shown_context(saga),
         "created_at": saga.created_at.isoformat(),
         "updated_at": saga.updated_at.isoformat(),
     }
 
 
-def _step_data(step: SagaStep) -> dict[str, Any]:
+def _step_data(step: SagaStep, whole: bool) -> dict[str, Any]:
     return {
         "position": step.position,
         "name": step.name,
@@ -172,6 +176,6 @@ def _step_data(step: SagaStep) -> dict[str, Any]:
         "occurrence_id": str(step.occurrence_id) if step.occurrence_id else None,
         "began_at": step.began_at.isoformat() if step.began_at else None,
         "ended_at": step.ended_at.isoformat() if step.ended_at else None,
-        "result": step.result,
+        "result": step.result if whole else shown_context(step),
         "reason": _said(step),
     }

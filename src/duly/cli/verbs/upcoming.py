@@ -20,6 +20,7 @@ from duly.cli.moments import (
 )
 from duly.cli.tables import table, visible
 from duly.conf import config
+from duly.redaction import shown_payload
 from duly.scheduling import Upcoming
 
 HEADS = ("civil time", "offset", "zone", "UTC", "when", "type", "entity", "key", "service")
@@ -37,7 +38,7 @@ def perform(options: Namespace) -> int:
         limit=options.count,
     )
     if options.json:
-        print(json.dumps([_data(row, options.tz or row.due.zone) for row in rows]))
+        print(json.dumps([_data(row, options) for row in rows]))
     elif rows:
         print(_table(rows, options.tz))
     else:
@@ -77,8 +78,8 @@ def _note(row: Upcoming) -> str:
     )
 
 
-def _data(row: Upcoming, zone: str) -> dict[str, Any]:
-    event = row.event
+def _data(row: Upcoming, options: Namespace) -> dict[str, Any]:
+    event, zone = row.event, options.tz or row.due.zone
     return {
         "event_id": str(event.id),
         "event_type": event.event_type,
@@ -89,5 +90,5 @@ def _data(row: Upcoming, zone: str) -> dict[str, Any]:
         "entity": entity_text(event.entity_type, event.entity_id),
         "key": event.key,
         "service": event.service,
-        "payload": event.payload,
+        "payload": event.payload if options.reveal else shown_payload(event),
     }

@@ -1,0 +1,25 @@
+"""What the standalone service serves: REST, the admin, and a way to either."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from duly.service.options import ServiceOptions
+
+
+def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
+    """Give the paths of the parts that are not switched off."""
+    found: list[URLPattern | URLResolver] = [
+        path("", RedirectView.as_view(url=options.home), name="home")
+    ]
+    if options.admin:
+        found.append(path("admin/", admin.site.urls))
+    if options.api:
+        found.append(path("", include("duly.rest.urls")))
+    return found
+
+
+urlpatterns = patterns(getattr(settings, "DULY_SERVICE", ServiceOptions()))
