@@ -278,14 +278,15 @@ def test_scheduling_the_same_again_from_another_trace_changes_nothing(
 def test_what_is_refused_is_told_by_its_span(using: str, handle: Handle, spans: Spans) -> None:
     handle("call", lambda occurrence: None)
     rule = At.instant(datetime(2040, 1, 1, tzinfo=UTC))
-    duly.schedule_event("call", rule, key="k")
+    duly.schedule_event("call", rule, key=CANARY)
 
     with pytest.raises(EventConflict):
-        duly.schedule_event("call", rule, key="k", on_conflict="raise")
+        duly.schedule_event("call", rule, key=CANARY, on_conflict="raise")
 
     refused = spans.named("duly schedule call", 2)[1]
     assert refused.status.status_code is StatusCode.ERROR
     assert attribute(refused, "error.type") == "duly.errors.EventConflict"
+    assert CANARY not in refused.to_json()
 
 
 def test_no_span_tells_of_payload_key_or_entity(

@@ -46,6 +46,8 @@ from duly.tracing import Attempt, Clean, Draft, Firing
 SYSTEM = "duly"
 # As the SDK keeps of a span, unless it is told otherwise.
 MOST_LINKS = 128
+# Characters; the end of a traceback tells more than its middle.
+LONGEST_MESSAGE, LONGEST_TRACE = 4_000, 16_000
 _logger = logging.getLogger("duly.tracing")
 _OUTCOMES = {
     "Committed": "succeeded",
@@ -96,13 +98,17 @@ class OpenTelemetry:
 
     @contextmanager
     def _active(self, name: str, attributes: Mapping[str, Any]) -> Iterator[Span]:
-        """Make a span that is active within `with`, and tells of what is raised there."""
+        """Make a span that is active within `with`, and tells what kind of error is raised there.
+
+        Not its message, which may name a key.
+        """
         span = self._begin(name, None, SpanKind.PRODUCER, attributes)
         token = contexts.attach(trace.set_span_in_context(span))
         try:
             yield span
         except BaseException as error:
-            _fail(span, error)
+            span.set_attribute("error.type", _name_of(error))
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
             contexts.detach(token)
@@ -219,18 +225,23 @@ def _fail(
 ) -> None:
     if not span.is_recording():
         return
-    kind = type(error)
-    name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__"):
-        name = f"{kind.__module__}.{name}"
+    name = _name_of(error)
     told = {
         "exception.type": name,
-        "exception.message": clean(str(error)),
-        "exception.stacktrace": clean("".join(traceback.format_exception(error))),
+        "exception.message": clean(str(error))[:LONGEST_MESSAGE],
+        "exception.stacktrace": clean("".join(traceback.format_exception(error)))[-LONGEST_TRACE:],
     }
     span.add_event("exception", told | dict(attributes or {}))
     span.set_attribute("error.type", name)
-    span.set_status(Status(StatusCode.ERROR, f"{kind.__name__}: {told['exception.message']}"))
+    span.set_status(
+        Status(StatusCode.ERROR, f"{type(error).__name__}: {told['exception.message']}")
+    )
+
+
+def _name_of(error: BaseException) -> str:
+    kind = type(error)
+    is_plain = kind.__module__ in ("builtins", "__main__")
+    return kind.__qualname__ if is_plain else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _end(span: Span) -> None:
