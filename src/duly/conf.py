@@ -74,6 +74,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    tracing: bool = True
+    """Make spans of what is scheduled and tried, where OpenTelemetry has a tracer provider."""
+
     redact: str = ""
     """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
     of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""

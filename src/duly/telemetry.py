@@ -83,7 +83,8 @@ def emit(name: str, **fields: Any) -> None:
     """Tell every listener that something happened; what they raise is logged, not spread."""
     level = logging.WARNING if name in _WARNINGS else logging.DEBUG
     if _logger.isEnabledFor(level):
-        _logger.log(level, "%s %s", name, " ".join(f"{k}={v}" for k, v in fields.items()))
+        said = " ".join(f"{k}={v}" for k, v in fields.items())
+        _logger.log(level, "%s %s", name, said, extra={"duly_fields": fields})
     for listener in tuple(_listeners):
         try:
             listener(name, fields)

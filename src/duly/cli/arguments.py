@@ -132,6 +132,9 @@ def _add_engine(verb: ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="use LISTEN/NOTIFY on PostgreSQL",
     )
+    verb.add_argument(
+        "--log", choices=("text", "json"), help="how the log on stderr is written (as configured)"
+    )
 
 
 def _serve(verb: ArgumentParser) -> None:

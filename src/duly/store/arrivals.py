@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 
+from duly import tracing
 from duly.encryption import sealed
 from duly.errors import EventConflict
 from duly.ids import new_id, new_ids
 from duly.models import ScheduledEvent
 from duly.models.fields import EncodedPayload
+from duly.policy.trace import Carrier, traced
 from duly.store import conflicts, facts
 from duly.store.copies import copy_events
 from duly.store.drafts import COLUMNS, Draft, cells, event_of, stored_event_of
@@ -38,6 +41,30 @@ def schedule(
 
     refused: takes, by its place, each draft that is answered by an error; None: it is raised.
     """
+    tracer = tracing.current() if drafts else None
+    if tracer is None:
+        return _schedule(using, drafts, now, on_conflict, actor, refused)
+    with tracer.scheduling(drafts) as carrier:
+        return _schedule(using, _traced(drafts, carrier), now, on_conflict, actor, refused)
+
+
+def _traced(drafts: Sequence[Draft], carrier: Carrier) -> list[Draft]:
+    # Many drafts share their policies, and are then to share these.
+    known: dict[int, dict[str, Any]] = {}
+    for draft in drafts:
+        if id(draft.handling) not in known:
+            known[id(draft.handling)] = traced(draft.handling, carrier)
+    return [draft._replace(handling=known[id(draft.handling)]) for draft in drafts]
+
+
+def _schedule(
+    using: str,
+    drafts: Sequence[Draft],
+    now: datetime,
+    on_conflict: str,
+    actor: str,
+    refused: dict[int, EventConflict] | None,
+) -> StoredEvents:
     if len(drafts) == 1 and (id_ := _insert_one(using, drafts[0], now, actor)):
         notify_after_commit(using, drafts[0].first.at, now, NOTIFY_WITHIN)
         return _stored(using, drafts, [id_], {}, now)

@@ -36,7 +36,7 @@ def _line(entry: LedgerEntry) -> str:
     by = f" by {entry.actor}" if entry.actor and entry.actor != ENGINE else ""
     attempt = f", attempt {entry.attempt}" if entry.attempt else ""
     said = _WORDS.get(entry.fact, "").format_map(_Blank(data))
-    known = ("reason", "note", "error", "wake_at")
+    known = ("reason", "note", "error", "wake_at", "trace_id")
     more = "; ".join(f"{name} {_first_line(data[name])}" for name in known if data.get(name))
     told = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.fact}{attempt}{by}"
     return told + (f": {said}" if said else "") + (f" ({more})" if more else "")

@@ -19,6 +19,7 @@ from duly.conf import Config, config
 from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import ConfigurationError
+from duly.exporters.logs import write_json
 from duly.models import Occurrence, ScheduledEvent
 from duly.store.portable import NO_HANDLER
 
@@ -29,6 +30,8 @@ MOST_PROCESSES = 64
 
 def perform(options: Namespace) -> int:
     """Run an engine until SIGTERM or SIGINT; 1 where not all of it could be written down."""
+    if options.log == "json":
+        write_json()
     settings = overridden(config(), options)
     count = options.processes
     if not 1 <= count <= MOST_PROCESSES:
