@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from duly.exporters.prometheus import Metrics
+from duly.exporters.metrics import Metrics
 from duly.telemetry import emit
 
 
