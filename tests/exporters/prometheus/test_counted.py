@@ -144,11 +144,19 @@ def test_five_hundred_types_and_a_thousand_entities_make_few_series(named: Metri
     assert found.series < 900
 
 
-def test_what_nobody_asks_for_is_never_computed() -> None:
-    asked: list[int] = []
-    emit("events.scheduled", count=1, lead_seconds=Later(lambda: [float(asked.append(1) or 1)]))
+def test_what_a_listener_may_ask_for_is_computed_once_and_only_then() -> None:
+    computed: list[int] = []
 
-    assert asked == []
+    def compute() -> list[float]:
+        computed.append(1)
+        return [0.5]
+
+    later = Later(compute)
+    emit("events.unheard", lead_seconds=later)
+    assert computed == []
+
+    assert later() == later() == [0.5]
+    assert computed == [1]
 
 
 def test_an_engine_tells_all_of_it(full: Scrape) -> None:
