@@ -105,6 +105,12 @@ class Attempt:
         self.deadline = monotonic + self.timeout.total_seconds()
         self.ends_at = self.began.carried(monotonic) + self.timeout
 
+    def ran_seconds(self, ended: float) -> float | None:
+        """Say for how long its handler ran until `ended`, on the monotonic clock; None: never."""
+        if not self.has_entered:
+            return None
+        return max(0.0, ended - self.deadline + self.timeout.total_seconds())
+
     def asked_to_stop(self) -> bool:
         """Say whether a newer occurrence of its event waits for it to stop."""
         return self.is_asked_to_stop

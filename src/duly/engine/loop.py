@@ -144,6 +144,10 @@ class Engine:
         longest = max(SILENT_SECONDS, 5 * self.options.poll_seconds)
         return self._thread.is_alive() and silence < longest
 
+    def clock_offset(self) -> float:
+        """Say how far this host's clock is ahead of the database's, in seconds."""
+        return self._clock_watch.offset_seconds
+
     def wake(self) -> None:
         """Look at the database now rather than at the next poll."""
         self._awake.set()

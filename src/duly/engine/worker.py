@@ -43,7 +43,7 @@ from duly.store import facts, gates
 from duly.store.backends import notice_silence, open_store
 from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim, lateness
-from duly.telemetry import emit
+from duly.telemetry import Ended, Later, emit
 
 NO_OP = "no-op"
 WAITS = "waits for another"
@@ -223,8 +223,13 @@ class Worker:
         writer.start()
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> str:
+        ran = attempt.ran_seconds(self._clock.monotonic())
+
+        def told(word: str) -> Later[list[Ended]]:
+            return Later(lambda: [Ended(attempt.claim.event_type, word, ran)])
+
         if isinstance(outcome, Committed):
-            emit("occurrences.recorded", count=1, fenced=0)
+            emit("occurrences.recorded", count=1, fenced=0, ended=told("succeeded"))
             self._settle(attempt, outcome)
             return "succeeded"
 
@@ -232,8 +237,10 @@ class Worker:
             now = self._clock.now(self._store.using)
             result = attempt.result(outcome, now)
             written = self._store.finish([result], now=now)
-            emit("occurrences.recorded", count=len(written), fenced=1 - len(written))
-            return result.decision.fact if written else facts.FENCED
+            word = result.decision.fact if written else facts.FENCED
+            fenced = 1 - len(written)
+            emit("occurrences.recorded", count=len(written), fenced=fenced, ended=told(word))
+            return word
 
         word = self._insist(write, attempt.kept_until, "record")
         self._settle(attempt, outcome)

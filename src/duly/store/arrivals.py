@@ -27,6 +27,7 @@ from duly.store.events import NOTIFY_WITHIN, event_entry, events_in, record
 from duly.store.statements import statement
 from duly.store.stored import StoredEvents
 from duly.store.wakeups import notify_after_commit
+from duly.telemetry import Later, emit
 
 
 def schedule(
@@ -108,6 +109,12 @@ def _stored(
         assert id_ is not None
         return stored_event_of(drafts[index], id_, now, using)
 
+    def leads() -> list[float]:
+        dues: list[datetime] = [draft.first.at for draft in drafts]
+        return [(due_at - now).total_seconds() for due_at in dues]
+
+    if drafts:
+        emit("events.scheduled", count=len(drafts), lead_seconds=Later(leads))
     return StoredEvents(len(drafts), build, met, ids)
 
 
