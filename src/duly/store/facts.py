@@ -38,6 +38,8 @@ DEFERRED: Final = "deferred"
 SAGA_STARTED: Final = "saga_started"
 SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
+# Of either: why a person did what stands beside it.
+NOTED: Final = "noted"
 # Of no event.
 PRUNED: Final = "pruned"
 ROTATED: Final = "payloads_rotated"
