@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.notify import Notify, notify_from
 from duly.policy.rate import Rate
 from duly.policy.service import Service, service_from
 from duly.policy.token_options import TokenOptions
@@ -96,6 +97,10 @@ class Config:
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
     database, delivers to handlers."""
 
+    notify: Notify | None = field(default=None, hash=False)
+    """Who is told when something fails: a dict of `email`, `webhook`, `event`, `on`, `interval`
+    and `objective`, see `duly.policy.notify.Notify`. None: nobody is."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
             if each.name in SCALARS:
@@ -103,6 +108,7 @@ class Config:
         object.__setattr__(self, "services", _services(self.services))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
         _check_rate("bad_keys", self.bad_keys)
+        object.__setattr__(self, "notify", _notify(self.notify))
         counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
         counts += ("concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
@@ -152,6 +158,15 @@ def _check_rate(name: str, text: str) -> None:
         raise ConfigurationError(f"DULY[{name.upper()!r}]: {error}") from None
 
 
+def _notify(given: object) -> Notify | None:
+    if given is None or isinstance(given, Notify):
+        return given
+    try:
+        return notify_from(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['NOTIFY'] {error}") from None
+
+
 def _check_type(name: str, value: object, expected: type) -> None:
     allowed: tuple[type, ...] = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
@@ -164,7 +179,7 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt", "notify"}
 """The settings that are one value each."""
 
 

@@ -3,6 +3,7 @@
 | name | fields | when |
 |---|---|---|
 | engine.started | holder | an engine has begun to claim |
+| engine.beat | holder, running, held, clock_offset | an engine has said that it is there |
 | engine.stopped | holder, released, interrupted | an engine has let go of it all |
 | engine.held | environment, database | the database is another environment's: nothing is fired |
 | engine.faulted | part, error, wait_seconds | a part of an engine failed and tries again |
@@ -22,8 +23,11 @@
 | clock.jumped | offset_seconds | the database's clock moved against the monotonic clock; doubted |
 | clock.settled | offset_seconds | it is believed again, and time has moved by so much |
 | events.rederived | zone, count, moved | events were derived anew with other time zone data |
+| notification.sent | channels, groups | somebody was told of failures |
+| notification.failed | channel, error | a channel did not take it |
 | history.pruned | occurrences, events, entries, sagas | what ended long ago was deleted |
 | breaker.moved | gate, status | a breaker opened, or closed |
+| engines.forgotten | count | engines that died a day ago were removed from the table |
 | gates.swept | count | what the ended had left at gates was removed |
 | target.away | target, error, wait_seconds | nothing can be handed over to it; it is tried again |
 | service.refused | service, error | a service's row cannot be read; it delivers nowhere |
@@ -64,6 +68,7 @@ _WARNINGS = frozenset(
         "listener.faulted",
         "stream.faulted",
         "month.kept",
+        "notification.failed",
         "occurrences.parked",
         "redaction.failed",
         "service.refused",

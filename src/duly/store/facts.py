@@ -45,6 +45,8 @@ BREAKER_CLOSED: Final = "breaker_closed"
 KEY_ISSUED: Final = "key_issued"
 KEY_ROTATED: Final = "key_rotated"
 KEY_REVOKED: Final = "key_revoked"
+NOTIFIED: Final = "notified"
+NOTIFICATION_FAILED: Final = "notification_failed"
 THE_LEDGER: Final = UUID(int=0)
 """The event id of these."""
 CALLED: Final = "called"

@@ -12,6 +12,7 @@ TZDATA = "tzdata"
 PRUNED = "pruned"
 FIRST_ADMIN = "first_admin"
 FIRST_KEY = "first_key"
+NOTIFIED = "notified"
 
 
 def read(using: str, name: str) -> dict[str, Any] | None:
