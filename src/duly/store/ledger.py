@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duly.models import LedgerEntry, Occurrence
-from duly.store.facts import ENGINE
+from duly.store.facts import ENGINE, THE_LEDGER
 from duly.store.seals import written_since
 
 
@@ -30,6 +30,12 @@ def of_occurrence(using: str, occurrence_id: UUID) -> list[str]:
         event_id=event_id, occurrence_id=occurrence_id, id__gt=written_since(using, created_at)
     )
     return [line(entry) for entry in entries.order_by("id")]
+
+
+def of_key(using: str, key_id: UUID) -> list[str]:
+    """Give the facts about an API key, oldest first, a line each."""
+    entries = LedgerEntry.objects.using(using).filter(event_id=THE_LEDGER)
+    return [line(entry) for entry in entries.filter(data__key=str(key_id)).order_by("id")]
 
 
 def line(entry: LedgerEntry) -> str:
