@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -70,6 +71,6 @@ def grouped(rows: QuerySet[Occurrence, Occurrence]) -> Groups:
     return Groups(ordered, min(len(found), MOST_GROUPED), len(found) <= MOST_GROUPED)
 
 
-def count_up_to(rows: QuerySet[Occurrence, Occurrence], most: int) -> int:
+def count_up_to(rows: QuerySet[Any, Any], most: int) -> int:
     """Count rows, and stop at so many."""
     return rows[:most].count()
