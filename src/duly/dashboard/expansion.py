@@ -16,10 +16,10 @@ from duly.civil.instants import Instant
 from duly.errors import DulyError
 from duly.models import ScheduledEvent
 
-# Some 20 ms of reading.
-MOST_LOOKED_AT = 2_000
-# Some 100 ms of computing.
-MOST_FIRINGS = 5_000
+# Some 10 ms of reading.
+MOST_LOOKED_AT = 1_000
+# Some 40 ms of computing.
+MOST_FIRINGS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
