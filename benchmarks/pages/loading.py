@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -128,7 +129,7 @@ ORDER BY at
 def load(sizes: Sizes) -> None:
     """Fill empty tables, and let the database know what it holds."""
     now = timezone.now()
-    given = {
+    given: dict[str, Any] = {
         "now": now,
         "events": sizes.events,
         "occurrences": sizes.occurrences,
@@ -144,7 +145,7 @@ def load(sizes: Sizes) -> None:
         )
         for place, name in enumerate(ZONES):
             rule = json.dumps(Cron("0 9 * * *", tz=name).to_json())
-            row = [place, name, get_zone(name).fingerprint, rule]
+            row: list[Any] = [place, name, get_zone(name).fingerprint, rule]
             cursor.execute("INSERT INTO bench_zones VALUES (%s, %s, %s, %s)", row)
         cursor.execute(_EVENTS, given)
         cursor.execute(
@@ -161,7 +162,7 @@ def load(sizes: Sizes) -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _few(now: object) -> None:
+def _few(now: datetime) -> None:
     for number, name in enumerate(SERVICES):
         options = {"in_flight": 10, "breaker": {}, "quota": {"pending": 2_000_000}}
         Service.objects.create(name=name, options=options, created_at=now, updated_at=now)

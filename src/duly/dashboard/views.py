@@ -85,7 +85,7 @@ def guarded(*, is_part: bool = False) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guard(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guard(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             user = request.user
             if not user.is_authenticated:
                 if is_part:
