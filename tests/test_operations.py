@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import duly
-from duly import At, Every
+from duly import At, Every, NewEvent, errors, operations
 from duly.civil.instants import Instant
 from duly.engine.plan import advance
 from duly.errors import EventConflict, InvalidEvent
@@ -21,6 +21,7 @@ from tests import builders
 
 HOUR = timedelta(hours=1)
 ANCHOR = datetime(2090, 1, 1, tzinfo=UTC)
+TICKS = Every(HOUR, anchor=ANCHOR)
 
 
 @pytest.fixture
@@ -191,3 +192,69 @@ def test_a_plan_says_what_another_rule_would_change_and_changes_nothing(
     }
     assert hours == {"added": [], "removed": [2.0, 4.0], "kept": [1.0, 3.0]}
     assert upcoming(2) == [1, 2]
+
+
+def test_an_amended_event_carries_something_else_and_is_due_as_before(using: str) -> None:
+    event = duly.schedule_event("remind", TICKS, payload=1, key="k", user_timezone="Asia/Tokyo")
+
+    answer = duly.amend_event("k", payload={"n": 2}, user_timezone="", actor="ada")
+
+    stored = ScheduledEvent.objects.using(using).get()
+    assert (answer.event_id, answer.status) == (event.id, "done")
+    assert (stored.payload, stored.user_timezone) == ({"n": 2}, "")
+    assert (stored.next_at, stored.rule) == (event.next_at, event.rule)
+    entry = LedgerEntry.objects.using(using).get(fact="amended")
+    assert (entry.actor, entry.data) == ("ada", {"fields": ["payload", "user_timezone"]})
+
+
+def test_amending_nothing_is_told_to_nobody(using: str) -> None:
+    event = duly.schedule_event("remind", TICKS)
+
+    duly.amend_event(event.id)
+
+    assert not LedgerEntry.objects.using(using).filter(fact="amended").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"payload": {1}}, errors.InvalidPayload),
+        ({"resource_timezone": "Mars/Olympus"}, errors.UnknownZone),
+        ({"on_tzdata_change": "panic"}, errors.InvalidEvent),
+        ({"on_tzdata_change": "keep_instant"}, errors.InvalidEvent),
+    ],
+    ids=str,
+)
+def test_an_amendment_that_breaks_a_rule_changes_nothing(
+    using: str, changes: Any, error: type[Exception]
+) -> None:
+    event = duly.schedule_event("remind", TICKS, payload=1)
+
+    with pytest.raises(error):
+        duly.amend_event(event.id, **changes)
+
+    stored = ScheduledEvent.objects.using(using).get()
+    assert (stored.payload, stored.updated_at) == (1, event.updated_at)
+
+
+def test_one_bad_event_of_many_hinders_no_other(using: str) -> None:
+    duly.schedule_event("remind", TICKS, key="taken", payload=1)
+    new = [
+        NewEvent("remind", TICKS),
+        NewEvent("remind", TICKS, payload=object()),
+        NewEvent("remind", TICKS, key="taken", payload=2),
+        NewEvent("remind", TICKS, key="taken2"),
+    ]
+
+    taken = operations.schedule_each(new, actor="ada")
+
+    assert [one.is_new for one in taken] == [True, False, False, True]
+    assert [type(one.error) for one in taken] == [
+        type(None),
+        errors.InvalidPayload,
+        errors.EventConflict,
+        type(None),
+    ]
+    stored = set(ScheduledEvent.objects.using(using).values_list("id", flat=True))
+    assert {one.event_id for one in taken if one.is_new} < stored
+    assert len(stored) == 3

@@ -13,6 +13,7 @@ from django.db import connections, transaction
 
 import duly
 from duly import At, Every, NewEvent, errors
+from duly.civil.instants import Instant
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.registry import handler, unregister
 from duly.store.backends import open_store
@@ -353,3 +354,31 @@ def test_a_trigger_is_remembered_by_the_ledger(using: str) -> None:
     entry = LedgerEntry.objects.using(using).get(fact="triggered")
     assert (entry.occurrence_id, entry.actor) == (occurrence.id, "ada")
     assert Occurrence.objects.using(using).count() == 1
+
+
+def test_upcoming_looks_past_what_is_due_before_its_start(using: str) -> None:
+    early = [NewEvent("remind", At(f"2031-03-{day:02}T09:00", "UTC")) for day in range(1, 6)]
+    duly.schedule_events(early)
+    hourly = Every(timedelta(hours=1), anchor=datetime(2031, 1, 1, tzinfo=UTC))
+    recurring = duly.schedule_event("report", hourly)
+    late = duly.schedule_event("remind", At("2031-04-01T09:30", "UTC"))
+
+    start = datetime(2031, 4, 1, 9, tzinfo=UTC)
+    rows = duly.upcoming_events(start=start, limit=3)
+
+    assert [(row.event.id, (row.due.at - Instant(start)) / timedelta(hours=1)) for row in rows] == [
+        (recurring.id, 0.0),
+        (late.id, 0.5),
+        (recurring.id, 1.0),
+    ]
+
+
+def test_the_same_content_again_matches_and_other_content_is_refused(using: str) -> None:
+    event = duly.schedule_event("remind", LATER, key="k", on_conflict="match")
+    duly.cancel_event("k")
+
+    again = duly.schedule_event("remind", LATER, key="k", on_conflict="match")
+    with pytest.raises(errors.EventConflict, match="was used for other content"):
+        duly.schedule_event("remind", LATEST, key="k", on_conflict="match")
+
+    assert (again.id, again.status) == (event.id, "cancelled")

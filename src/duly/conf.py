@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -206,9 +207,40 @@ def _hashable(value: Any) -> Any:
     return _Same(value) if isinstance(value, dict) else value
 
 
+class _Seen(NamedTuple):
+    """The dict as it was when it was last read, and what was read."""
+
+    mapping: Any
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    config: Config
+
+    def is_still(self, mapping: Any) -> bool:
+        """Say whether a dict is this one, with the very same values in it."""
+        return (
+            mapping is self.mapping
+            and tuple(mapping) == self.names
+            and all(map(is_, mapping.values(), self.values))
+        )
+
+
+_seen: _Seen | None = None
+
+
 def config() -> Config:
     """Read `settings.DULY` as it is now."""
+    global _seen
     mapping = getattr(settings, "DULY", {})
+    # Asked for ten times in a request, and it hardly ever changes.
+    seen = _seen
+    if seen is not None and seen.is_still(mapping):
+        return seen.config
+    found = _read(mapping)
+    _seen = _Seen(mapping, tuple(mapping), tuple(mapping.values()), found)
+    return found
+
+
+def _read(mapping: Any) -> Config:
     try:
         # With their types: True equals 1, and is another setting.
         return _parsed(

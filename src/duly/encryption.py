@@ -29,7 +29,7 @@ class Binding(NamedTuple):
     """The one place in the database where an envelope is good."""
 
     kind: str
-    """What it is of: "event", "saga", "step" or "task"."""
+    """What it is of: "event", "saga", "step", "task" or "template"."""
     id: UUID | str
 
     def __str__(self) -> str:

@@ -40,6 +40,7 @@
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
 
+late_seconds: of each first attempt, how long after its due instant it began.
 A field with a * is `Later`: who wants it calls it, and else it is never computed. `ended` is a list
 of `Ended`.
 """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
-from duly.cli import signals
 from duly.cli.signals import stop_signals
 
 
@@ -47,7 +47,7 @@ def test_a_second_signal_ends_the_process(
     exits: list[int], monkeypatch: pytest.MonkeyPatch, second: int, later: float, code: int
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(signals.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with stop_signals():
         signal.raise_signal(signal.SIGTERM)
         now[0] += later

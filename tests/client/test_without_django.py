@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from duly import client
+
 SOURCE = Path(__file__).parents[2] / "src"
 PROGRAM = """
 import sys
@@ -60,3 +62,12 @@ def test_it_says_what_to_install_where_urllib3_is_missing() -> None:
     done = run({"urllib3"}, "Client('http://127.0.0.1:9', service='s', api_key='k')")
 
     assert "pip install 'duly[client]'" in done.stderr
+
+
+def test_the_reference_names_every_method_and_every_name() -> None:
+    page = (SOURCE.parent / "docs" / "reference" / "api.md").read_text()
+    section = page.partition("## The client")[2].partition("\n## ")[0]
+    methods = [name for name in vars(client.Client) if not name.startswith("_")]
+
+    assert [name for name in methods if f"`{name}(" not in section] == []
+    assert [name for name in client.__all__ if name not in section] == []

@@ -18,7 +18,7 @@ from duly.encryption import is_sealed, key_id_of, keyring
 from duly.errors import ConfigurationError
 from duly.models import LedgerEntry, Occurrence, Saga, ScheduledEvent, TaskResult
 from duly.models.fields import EncodedPayload
-from duly.store import task_results
+from duly.store import task_results, templates
 from duly.store.rotation import Rotated, rotate
 from tests.builders import NOW
 from tests.engine.conftest import Signals
@@ -299,3 +299,21 @@ def test_under_load_nothing_fails_nothing_is_lost_and_all_have_the_new_key(
     assert sorted(received) == list(range(total))
     assert not Occurrence.objects.using(using).filter(status="dead").exists()
     assert keys_in_use(using) == keys_in_use(using, "duly_occurrence") == {newest()}
+
+
+def test_the_payloads_of_templates_are_encrypted_and_rotated_as_well(encrypt: Any) -> None:
+    using = encrypt("KEY_1")
+    services.registry.refresh()
+    content = {"event_type": "call", "schedule": {}, "payload": {"secret": 7}}
+    templates.create(using, "crm", "one", content, NOW)
+    before = keys_in_use(using, "duly_eventtemplate")
+    encrypt("KEY_2", "KEY_1")
+
+    done = rotated(using)
+
+    assert done.encrypted == 1
+    assert keys_in_use(using, "duly_eventtemplate") == {newest()} != before
+    encrypt("KEY_2")
+    found = templates.find(using, "crm", "one")
+    assert found is not None
+    assert found.payload == {"secret": 7}

@@ -77,7 +77,7 @@ def example_of(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Any
     for name in ("anyOf", "oneOf", "allOf"):
         if name in schema:
             return example_of(schema[name][0], description)
-    build = _BUILDERS.get(str(schema.get("type")), _object_of)
+    build = _BUILDERS.get(str(schema.get("type"))) or _BUILDERS["object"]
     return build(schema, description)
 
 
@@ -115,6 +115,7 @@ def _resolved(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Mapp
 
 
 _BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Any]] = {
+    "object": _object_of,
     "array": _array_of,
     "string": _text_of,
     "boolean": lambda schema, description: True,

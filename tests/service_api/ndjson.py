@@ -11,7 +11,7 @@ NDJSON = "application/x-ndjson"
 
 
 @schemathesis.serializer(NDJSON)
-def write(context: schemathesis.SerializationContext, value: Any) -> dict[str, Any]:
+def write(context: schemathesis.SerializationContext, value: Any) -> Any:
     """Give the body of a request."""
     return {"data": value if isinstance(value, bytes) else json.dumps(value).encode()}
 

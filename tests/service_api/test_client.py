@@ -167,7 +167,8 @@ def test_an_event_is_changed_stopped_and_goes_on(client: Client) -> None:
     assert client.pause(made.event_id, note="strike").status == "done"
     assert client.get(made.event_id).status == "paused"
     assert client.resume(made.event_id).status == "done"
-    assert client.reschedule(made.event_id, datetime(2098, 1, 1), timezone="Asia/Tokyo")
+    answer = client.reschedule(made.event_id, datetime(2098, 1, 1), timezone="Asia/Tokyo")
+    assert answer.status == "done"
     event = client.get(made.event_id)
     assert event.scheduled_time == datetime(2097, 12, 31, 15, tzinfo=UTC)
     assert client.cancel(made.event_id).status == "cancelled"

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from duly.encryption import Binding
 from duly.models.fields import PayloadField
 
 
@@ -40,6 +41,16 @@ class EventTemplate(models.Model):
                 condition=models.Q(version__gte=1), name="duly_template_version_counts"
             ),
         ]
+
+    @property
+    def binding(self) -> Binding:
+        """Where its encrypted payload is good."""
+        return Binding("template", self.id)
+
+    @property
+    def key_owners(self) -> tuple[str, ...]:
+        """The service whose keys encrypt its payload."""
+        return (self.service,)
 
     def __str__(self) -> str:
         return f"{self.service} {self.name}"

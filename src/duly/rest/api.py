@@ -28,9 +28,10 @@ from duly.rest.auth import add_security, authenticators
 from duly.rest.calls import recorded
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
+from duly.rest.handlers import add_handlers
 from duly.rest.json_body import StrictParser
 from duly.rest.outermost import outermost
-from duly.rest.problems import add_handlers, not_found
+from duly.rest.problems import not_found
 
 DESCRIPTION = """\
 Schedule events in civil time, and let them fire exactly when their zone's clocks say so.

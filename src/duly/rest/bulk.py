@@ -25,6 +25,7 @@ from duly.rest.admission import check_payload
 from duly.rest.auth import require
 from duly.rest.described import BULK
 from duly.rest.guard import streamed
+from duly.rest.handlers import problem_of
 from duly.rest.json_body import check_encoding, read_json
 from duly.rest.lines import first_byte, lines_of, rest_of
 from duly.rest.new_events import Reader
@@ -32,7 +33,6 @@ from duly.rest.problems import (
     Problem,
     malformed,
     of_error,
-    problem_of,
     too_large,
     unavailable,
 )

@@ -18,7 +18,7 @@ from duly.models import Occurrence, ScheduledEvent
 from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import require
-from duly.rest.described import IF_MATCH, body_as
+from duly.rest.described import ETAG, IF_MATCH, answering, body_as
 from duly.rest.etags import check_if_match
 from duly.rest.events import owner_of
 from duly.rest.events import router as events_router
@@ -60,7 +60,7 @@ def locked(request: HttpRequest, event_id: str, scope: Scope) -> Iterator[Locked
     "events/{event_id}",
     response=Event,
     summary="Change an event",
-    openapi_extra=body_as("EventPatch") | IF_MATCH,
+    openapi_extra=body_as("EventPatch") | IF_MATCH | answering(ETAG, 200),
 )
 def patch_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Change when an event is due, and what it carries; what is left out stays.

@@ -30,6 +30,33 @@ IF_MATCH: dict[str, Any] = {
 }
 
 
+ETAG: dict[str, Any] = {
+    "headers": {
+        "ETag": {
+            "description": "The state of the event that this shows, for If-Match.",
+            "schema": {"type": "string"},
+        }
+    }
+}
+NEXT_PAGE: dict[str, Any] = {
+    "headers": {
+        "Link": {
+            "description": 'The next page, as `<…>; rel="next"`; not on the last.',
+            "schema": {"type": "string"},
+        },
+        "X-Next-Cursor": {
+            "description": "Its cursor.",
+            "schema": {"type": "string"},
+        },
+    }
+}
+
+
+def answering(said: dict[str, Any], *statuses: int) -> dict[str, Any]:
+    """Say what the answers of these statuses have beside their bodies."""
+    return {"responses": dict.fromkeys(statuses, said)}
+
+
 def body_as(model: str, content_type: str = "application/json") -> dict[str, Any]:
     """Say that a view that reads its body itself takes this model."""
     schema = {"$ref": REF_TEMPLATE.format(model=model)}

@@ -19,7 +19,7 @@ from duly.policy.states import EventStatus
 from duly.rest import pages, shown
 from duly.rest.admission import admit
 from duly.rest.auth import require
-from duly.rest.described import IDEMPOTENCY_KEY, IF_MATCH, body_as
+from duly.rest.described import ETAG, IDEMPOTENCY_KEY, IF_MATCH, NEXT_PAGE, answering, body_as
 from duly.rest.etags import check_if_match
 from duly.rest.json_body import body_of
 from duly.rest.new_events import Reader, check_zone, foreign_service
@@ -50,7 +50,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
     "events/schedule",
     response={200: Scheduled, 201: Scheduled},
     summary="Schedule an event",
-    openapi_extra=body_as("NewEvent") | IDEMPOTENCY_KEY,
+    openapi_extra=body_as("NewEvent") | IDEMPOTENCY_KEY | answering(ETAG, 200, 201),
 )
 def schedule_event(request: HttpRequest) -> HttpResponse:
     """Schedule one event: 201 when it was created, 200 when the same request had done so before.
@@ -71,7 +71,12 @@ def schedule_event(request: HttpRequest) -> HttpResponse:
     return shown.answer(shown.scheduled(event), status=status, headers=shown.with_etag(event))
 
 
-@router.get("events/upcoming", response=list[EventBrief], summary="List what comes up")
+@router.get(
+    "events/upcoming",
+    response=list[EventBrief],
+    summary="List what comes up",
+    openapi_extra=answering(NEXT_PAGE, 200),
+)
 def upcoming(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     entity_id: Text | None = None,
@@ -109,7 +114,12 @@ def upcoming(  # noqa: PLR0913 - each narrows the choice
     return shown.answer(listed, headers=pages.link_to_next(request, page))
 
 
-@router.get("events", response=EventPage, summary="List events")
+@router.get(
+    "events",
+    response=EventPage,
+    summary="List events",
+    openapi_extra=answering(NEXT_PAGE, 200),
+)
 def list_events(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     status: Status | None = None,
@@ -142,7 +152,12 @@ def list_events(  # noqa: PLR0913 - each narrows the choice
     return shown.answer(listed, headers=pages.link_to_next(request, page))
 
 
-@router.get("events/{event_id}", response=Event, summary="Look at an event")
+@router.get(
+    "events/{event_id}",
+    response=Event,
+    summary="Look at an event",
+    openapi_extra=answering(ETAG, 200),
+)
 def get_event(request: HttpRequest, event_id: str, timezone: Zone | None = None) -> HttpResponse:
     """Give an event by its event_id, or by the id that the client gave it."""
     caller = require(request, Scope.READ)

@@ -8,7 +8,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
-from duly.rest.problems import Problem, problem_of
+from duly.rest.handlers import problem_of
+from duly.rest.problems import Problem
 
 HEADERS = {
     "Cache-Control": "no-store",

@@ -9,7 +9,8 @@ from duly.civil.rules import Rule
 from duly.models import ScheduledEvent
 from duly.operations import Amendments
 from duly.policy.handling import Handling
-from duly.rest.new_events import HANDLING, TIMING, read_context, read_handling, read_rule, unknown
+from duly.rest.new_events import TIMING, read_context, read_rule, unknown
+from duly.rest.policies import HANDLING, read_handling
 from duly.rest.problems import invalid
 
 FIELDS = HANDLING | TIMING | {"payload", "on_tzdata_change"}

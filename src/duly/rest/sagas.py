@@ -13,7 +13,7 @@ from duly.models import Saga
 from duly.models.saga import SagaStep
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
-from duly.rest.auth import require
+from duly.rest.auth import admit_events, require
 from duly.rest.events import Limit, Text, service_seen
 from duly.rest.new_events import DEFAULT_ENTITY_TYPE
 from duly.rest.occurrences import service_of
@@ -66,6 +66,7 @@ def start_saga(request: HttpRequest, new: schemas.NewSaga) -> HttpResponse:
             entity=_entity(new),
             service=service_of(caller),
         )
+        admit_events(request, checked.service, 1)
         saga, is_new = sagas.start_checked(checked, actor=caller.actor)
     return shown.answer(_whole(saga), status=201 if is_new else 200)
 

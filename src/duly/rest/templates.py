@@ -14,6 +14,7 @@ from duly.conf import config
 from duly.models import EventTemplate
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
+from duly.rest.admission import admit
 from duly.rest.auth import require
 from duly.rest.described import IDEMPOTENCY_KEY, IF_MATCH
 from duly.rest.etags import check_match
@@ -137,6 +138,7 @@ def schedule_from(
     given = use.dict(exclude_unset=True)
     key = request.headers.get("Idempotency-Key")
     new, on_conflict = new_event(template, caller, given, key)
+    admit(request, new)
     with reading(given):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
     event = stored[0]

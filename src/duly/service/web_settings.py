@@ -110,6 +110,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 LOGGING: dict[str, Any] = core.LOGGING | {
-    # A queue is what it is for; clients that come and go are no faults.
-    "loggers": {"waitress.queue": {"level": "ERROR"}, "waitress": {"level": "ERROR"}},
+    # Refusals are answers, clients that come and go are no faults, and a queue is to be used.
+    "loggers": {name: {"level": "ERROR"} for name in ("django.request", "waitress")}
+    | {"waitress.queue": {"level": "ERROR"}},
 }

@@ -68,6 +68,7 @@ _WORDS = {
     "rescheduled": "from {before} to {next_at}",
     "rederived": "{wall_time} in {zone} was {before}, and is {next_at}",
     "resumed": "due at {next_at}",
+    "amended": "other {fields}",
     "saga_started": "{saga} is {status}",
     "saga_signalled": "signal {signal}",
     "saga_moved": "{saga} is {status}",

@@ -24,7 +24,7 @@ from django.db.models.functions import Cast
 from duly import payloads
 from duly.encryption import MARK, Box, key_id_of, keyring
 from duly.errors import ConfigurationError, UnreadablePayload
-from duly.models import Occurrence, Saga, ScheduledEvent, TaskResult
+from duly.models import EventTemplate, Occurrence, Saga, ScheduledEvent, TaskResult
 from duly.models.fields import EncodedPayload, PayloadField, SealedValue
 from duly.models.saga import SagaStep
 from duly.policy.handling import SAGA, saga_of
@@ -252,6 +252,10 @@ def _steps(using: str) -> QuerySet[Any, Any]:
     return steps.select_related("saga").defer("saga__context")
 
 
+def _templates(using: str) -> QuerySet[Any, Any]:
+    return EventTemplate.objects.using(using).all()
+
+
 def _own(using: str, rows: list[Any]) -> Mapping[Any, tuple[str, ...] | None]:
     return {row.pk: row.key_owners for row in rows}
 
@@ -271,5 +275,6 @@ _COLUMNS = (
     _Column("payload", _occurrences, _owners_of_events),
     _Column("context", _sagas, _own),
     _Column("result", _steps, _own),
+    _Column("payload", _templates, _own),
     _Column("return_value", _task_results, _owners_of_results),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from duly import clock
 from duly.access import keys, quotas
@@ -47,6 +48,14 @@ class Asker:
 
 
 Become = Callable[..., Asker]
+# Asked now and then, by the time that has passed.
+_OF_EVERY_REQUEST = ("duly_apikey", "duly_service", "duly_quotause")
+
+
+def questions(captured: CaptureQueriesContext) -> int:
+    """Count what a view asked, and not what is asked of every request."""
+    said = [query["sql"] for query in captured]
+    return sum(not any(table in one for table in _OF_EVERY_REQUEST) for one in said)
 
 
 @pytest.fixture

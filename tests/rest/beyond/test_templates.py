@@ -9,7 +9,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from duly.models import EventTemplate, ScheduledEvent
-from tests.rest.beyond.conftest import Asker, Become
+from tests.rest.beyond.conftest import Asker, Become, questions
 
 REMINDER: dict[str, Any] = {
     "name": "visit-reminder",
@@ -211,7 +211,7 @@ def test_templates_come_in_pages_at_the_same_cost(using: str, ask: Asker) -> Non
     def asked(path: str) -> Any:
         with CaptureQueriesContext(connections[using]) as queries:
             page = ask.get(path)
-        return [one["name"] for one in page["items"]], page["next_cursor"], len(queries)
+        return [one["name"] for one in page["items"]], page["next_cursor"], questions(queries)
 
     asked("templates?limit=2")
     first, cursor, cost = asked("templates?limit=2")
@@ -223,3 +223,19 @@ def test_templates_come_in_pages_at_the_same_cost(using: str, ask: Asker) -> Non
 
 def test_storing_needs_the_scope_to_schedule(using: str, become: Become) -> None:
     become("default", "read").post("templates", REMINDER, status=403)
+
+
+def test_events_from_templates_are_counted_against_the_quota(
+    using: str, settings: Any, ask: Asker, stored: Any
+) -> None:
+    settings.DULY = {
+        "DATABASE": using,
+        "STRICT": False,
+        "SERVICES": {"default": {"quota": {"pending": 1}}},
+    }
+    path = "templates/visit-reminder/schedule"
+    ask.post(path, {"time": "2031-07-01T14:30"}, status=201)
+
+    refused = ask("POST", path, {"time": "2031-07-02T14:30"})
+
+    assert refused.status_code == 429
