@@ -11,7 +11,7 @@
 | events.planned | born, took_seconds | due events got their occurrences, in one claim |
 | events.held | event_id, error | a rule could not be evaluated; its event is paused |
 | occurrences.claimed | count, took_seconds | waking occurrences were handed out again |
-| occurrences.started | count, refused, late_seconds* | attempts began; the refused had moved on; how late each first attempt was |
+| occurrences.started | count, refused, late_seconds* | attempts began; the refused had moved on |
 | occurrences.parked | count, event_types | nobody in this process handles these types |
 | occurrences.deferred | count | a breaker, a limit or a rate kept them from beginning |
 | occurrences.handed_over | count | their messages are with a broker |
@@ -44,6 +44,7 @@
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
 
+late_seconds: of each first attempt, how long after its due instant it began.
 A field with a * is `Later`: who wants it calls it, and else it is never computed. `ended` is a list
 of `Ended`.
 """
