@@ -187,7 +187,7 @@ def _empty(alias: str) -> None:
         connection.in_atomic_block = False
         connection.savepoint_ids = []
     tables = [model._meta.db_table for model in apps.get_app_config("duly").get_models()]
-    # Emptying a table makes a file for it and for each of its indexes: only where there is something.
+    # Emptying makes files anew, for each index too: only of tables where there is something.
     looks = (f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in set(tables))
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(looks))
