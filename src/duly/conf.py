@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from duly.errors import ConfigurationError
+from duly.policy.notify import Notify, notify_from
 from duly.policy.rate import Rate
 from duly.policy.service import Service, service_from
 from duly.policy.token_options import TokenOptions
@@ -73,6 +74,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    tracing: bool = True
+    """Make spans of what is scheduled and tried, where OpenTelemetry has a tracer provider."""
+
     redact: str = ""
     """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
     of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
@@ -96,11 +100,16 @@ class Config:
     `duly.policy.service.service_from`. One that is not named here, nor registered in the
     database, delivers to handlers."""
 
+    notify: Notify | None = field(default=None, hash=False)
+    """Who is told when something fails: a dict of `email`, `webhook`, `event`, `on`, `interval`
+    and `objective`, see `duly.policy.notify.Notify`. None: nobody is."""
+
     def __post_init__(self) -> None:
         for each in fields(self):
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
         object.__setattr__(self, "services", _services(self.services))
+        object.__setattr__(self, "notify", _notify(self.notify))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
         _check_rate("bad_keys", self.bad_keys)
         counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
@@ -137,6 +146,15 @@ def _services(given: object) -> dict[str, Service]:
     return found
 
 
+def _notify(given: object) -> Notify | None:
+    if given is None or isinstance(given, Notify):
+        return given
+    try:
+        return notify_from(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['NOTIFY'] {error}") from None
+
+
 def _token_options(given: object) -> TokenOptions | None:
     try:
         return None if given is None else TokenOptions.from_mapping(given)
@@ -164,7 +182,7 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt", "notify"}
 """The settings that are one value each."""
 
 

@@ -203,7 +203,7 @@ def test_the_builder_begins_with_the_rule_that_there_is(rule: Any) -> None:
 def test_the_timeline_shows_retries_deaths_and_what_comes_for_all_events_of_an_entity(
     admin: Client, using: str
 ) -> None:
-    about = {"entity_type": "visit", "entity_id": "4"}
+    about: dict[str, Any] = {"entity_type": "visit", "entity_id": "4"}
     first = stored_event(using, NOW + timedelta(days=1), **about)
     other = stored_event(using, NOW + timedelta(hours=5), event_type="follow_up", **about)
     occurrence(using, first, attempt=2, wake_at=NOW + timedelta(minutes=5))

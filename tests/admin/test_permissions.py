@@ -54,8 +54,8 @@ def _request(action: str, using: str) -> tuple[str, dict[str, Any]]:
             posted = {"action": "pause", "ids": [str(row.pk)], "place": f"upto:{row.pk}"}
             return bulk_of("scheduledevent"), said | posted
         case "bulk-replay":
-            row = dead_occurrence(using)
-            posted = {"action": "replay", "ids": [str(row.pk)], "place": f"upto:{row.pk}"}
+            dead = dead_occurrence(using)
+            posted = {"action": "replay", "ids": [str(dead.pk)], "place": f"upto:{dead.pk}"}
             return bulk_of("deadletter"), said | posted
         case "open-breaker" | "close-breaker":
             verb = action.partition("-")[0]
@@ -63,10 +63,10 @@ def _request(action: str, using: str) -> tuple[str, dict[str, Any]]:
         case "signal-saga" | "cancel-saga":
             duly.saga("trip")(_trip)
             try:
-                row = duly.start_saga("trip")
+                saga = duly.start_saga("trip")
             finally:
                 duly.definitions.forget("trip")
-            return page_of(row), said | {"verb": action.partition("-")[0], "signal": "consent"}
+            return page_of(saga), said | {"verb": action.partition("-")[0], "signal": "consent"}
         case "add-service":
             posted = {"name": "crm", "options": '{"target": "handler"}'}
             return list_of("service") + "add/", said | posted

@@ -56,6 +56,16 @@ meanwhile; broken off, it goes on where it was. 1 where something could not be r
 BREAKERS = """\
 NAME is "service:" and a service, or "type:" and an event type, as the list shows them."""
 
+DOCTOR = """\
+One line for each check: OK, WARN or FAIL, what was found, and what to do about it. Stores
+nothing, and looks at no table as a whole.
+
+exit codes of doctor: 0 all is OK, 1 something is to be looked at, 2 something does not work"""
+
+NOTIFY = """\
+Engines do it every 15 seconds by themselves. Called by cron, it tells as well that no engine is
+alive."""
+
 ON_CONFLICT = ("replace", "keep", "raise")
 ON_TZDATA_CHANGE = ("keep_wall", "keep_instant", "hold")
 
@@ -99,6 +109,10 @@ def _run(verb: ArgumentParser) -> None:
         "--processes", type=int, default=1, metavar="N", help="engines, each in its own process (1)"
     )
     _add_engine(verb)
+    text = "serve /metrics for Prometheus there; each of N processes takes the next one"
+    verb.add_argument("--metrics-port", type=int, metavar="PORT", help=text)
+    text = "address to serve metrics on (127.0.0.1)"
+    verb.add_argument("--metrics-host", default="127.0.0.1", metavar="HOST", help=text)
     verb.add_argument(
         "--once",
         action="store_true",
@@ -121,6 +135,9 @@ def _add_engine(verb: ArgumentParser) -> None:
         "--listen",
         action=argparse.BooleanOptionalAction,
         help="use LISTEN/NOTIFY on PostgreSQL",
+    )
+    verb.add_argument(
+        "--log", choices=("text", "json"), help="how the log on stderr is written (as configured)"
     )
 
 
@@ -301,6 +318,21 @@ def _slo(verb: ArgumentParser) -> None:
     )
 
 
+def _doctor(verb: ArgumentParser) -> None:
+    """Take nothing of its own."""
+
+
+def _top(verb: ArgumentParser) -> None:
+    verb.add_argument("--once", action="store_true", help="show it once, as for scripts")
+    text = "time between two looks (2)"
+    verb.add_argument("--every", type=float, default=2.0, metavar="S", help=text)
+
+
+def _notify(verb: ArgumentParser) -> None:
+    text = "send a message through every channel; 1 where one fails"
+    verb.add_argument("--test", action="store_true", help=text)
+
+
 def _prune(verb: ArgumentParser) -> None:
     text = "how long ago it must have ended, such as 90d; default: RETENTION_DAYS"
     verb.add_argument("--older-than", metavar="SPAN", help=text)
@@ -423,5 +455,8 @@ _VERBS: dict[str, tuple[str, str, Callable[[ArgumentParser], Any]]] = {
     "partition": ("divide occurrences and ledger by month, on PostgreSQL", PARTITION, _partition),
     "breakers": ("list circuit breakers, open or close one", BREAKERS, _breakers),
     "slo": ("say how punctual it was, and whether objectives were met", "", _slo),
+    "doctor": ("look at everything that may be wrong, and say what to do", DOCTOR, _doctor),
+    "top": ("watch what is due, late, running and dead; q quits", "", _top),
+    "notify": ("look for failures once, and tell whom DULY['NOTIFY'] names", NOTIFY, _notify),
     "cancel": ("cancel an event, or all events of an entity", "", _cancel),
 }

@@ -25,7 +25,7 @@ from duly.errors import (
 STANDALONE = "duly.service.settings"
 # What serves needs more of Django than other verbs, which start faster without.
 STANDALONE_WEB = "duly.service.web_settings"
-WITHOUT_TABLES = frozenset({"bench", "demo", "preview", "convert", "validate"})
+WITHOUT_TABLES = frozenset({"bench", "demo", "doctor", "preview", "convert", "validate"})
 
 _NOT_DONE = (
     AddressTaken

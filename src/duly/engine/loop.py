@@ -24,7 +24,9 @@ from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
+from duly.engine.notify import NotifyWatch
 from duly.engine.options import EngineOptions
+from duly.engine.presence import BEAT_SECONDS, Presence, Vitals
 from duly.engine.prune import PruneWatch
 from duly.engine.record import Recorder
 from duly.engine.rederive import TzdataWatch
@@ -112,9 +114,11 @@ class Engine:
         self._awake = threading.Event()
         self._sealer = Sealer(options.using, self._clock)
         self._prune = PruneWatch(options.using, self._clock, options.retention)
+        self._notify = NotifyWatch(options.using, self._clock, options.notify, options.environment)
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
+        self._presence = Presence(options, self._clock, self._vitals)
         self._looked_at = -math.inf
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
@@ -129,6 +133,7 @@ class Engine:
         self._dispatcher.start()
         self._sealer.start()
         self._prune.start()
+        self._notify.start()
         self._thread.start()
         self._watcher.start()
         emit("engine.started", holder=self.options.holder)
@@ -138,6 +143,10 @@ class Engine:
         silence = self._clock.monotonic() - self._looked_at
         longest = max(SILENT_SECONDS, 5 * self.options.poll_seconds)
         return self._thread.is_alive() and silence < longest
+
+    def clock_offset(self) -> float:
+        """Say how far this host's clock is ahead of the database's, in seconds."""
+        return self._clock_watch.offset_seconds
 
     def wake(self) -> None:
         """Look at the database now rather than at the next poll."""
@@ -167,6 +176,7 @@ class Engine:
         self._watcher.stop()
         self._sealer.stop()
         self._prune.stop()
+        self._notify.stop()
         self._thread.join()
         held = self._dispatcher.stop() + self._delivery.stop()
         released = self._release(held)
@@ -201,9 +211,14 @@ class Engine:
                     emit("engine.faulted", part="loop", error=repr(error), wait_seconds=wait)
                     self._stopping.wait(wait)
                 if seconds > 0:
-                    self._awake.wait(seconds)
+                    self._awake.wait(min(seconds, BEAT_SECONDS))
         finally:
+            self._presence.leave()
             connections.close_all()
+
+    def _vitals(self) -> Vitals:
+        offset = self._clock_watch.offset_seconds
+        return Vitals(len(self._leases.running()), len(self._dispatcher.held()), offset)
 
     def _unpark(self) -> bool:
         self._store.unpark(registry.known_types(), now=self._clock.now(self.options.using))
@@ -214,6 +229,7 @@ class Engine:
         self._clock.refresh(self.options.using)
         self._services.refresh()
         self._clock_watch.look()
+        self._presence.look()
         monotonic = self._clock.monotonic()
         now = self._clock.now(self.options.using)
         if self._guard.holds(now):

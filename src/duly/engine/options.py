@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from duly.conf import Config
+from duly.policy.notify import Notify
 
 # Claims held until their instant, for each slot: few enough that another engine gets its share.
 # Where more than that can start within a horizon, as many more are held; with payloads of the
@@ -36,6 +37,8 @@ class EngineOptions:
     environment: str
     retention: timedelta | None
     """How long what has ended is kept; None: for ever."""
+    notify: Notify | None = None
+    """Who is told when something fails; None: nobody."""
 
     @property
     def beat_seconds(self) -> float:
@@ -58,4 +61,5 @@ class EngineOptions:
             listen=config.listen,
             environment=config.environment,
             retention=timedelta(days=config.retention_days) if config.retention_days else None,
+            notify=config.notify,
         )

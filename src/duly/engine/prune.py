@@ -1,7 +1,7 @@
 """Prune: a thread that deletes what ended long ago, and leaves the database alone in between.
 
-It also sweeps what the ended have left at gates, and on a partitioned database makes the
-partitions of the months to come.
+It also sweeps what the ended have left at gates, forgets engines that died, and on a partitioned
+database makes the partitions of the months to come.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connections
 
 from duly.clock import Clock
-from duly.store import gate_rows, partitions, prune, retention, stamps, task_results
+from duly.store import engines, gate_rows, partitions, prune, retention, stamps, task_results
 from duly.telemetry import emit
 
 CHECK_SECONDS = 600.0
@@ -44,8 +44,13 @@ class PruneWatch:
         wait = SHORTEST_REST_SECONDS
         while not self._stopping.wait(wait):
             # Each for itself: where the months to come cannot be made, history still goes.
-            duties = (self._make_months, self._sweep, self._prune)
-            for part, duty in zip(("partitions", "gates", "prune"), duties, strict=True):
+            duties = {
+                "partitions": self._make_months,
+                "gates": self._sweep,
+                "presence": self._forget,
+                "prune": self._prune,
+            }
+            for part, duty in duties.items():
                 try:
                     duty(self._clock.now(self._using))
                 except Exception as error:
@@ -63,6 +68,10 @@ class PruneWatch:
     def _sweep(self, now: datetime) -> None:
         if swept := gate_rows.sweep(self._using, now):
             emit("gates.swept", count=swept)
+
+    def _forget(self, now: datetime) -> None:
+        if count := engines.forget_dead(self._using, now):
+            emit("engines.forgotten", count=count)
 
     def _prune(self, now: datetime) -> None:
         if self._retention is None:

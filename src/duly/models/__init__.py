@@ -1,10 +1,12 @@
 """The tables: fields, constraints and indexes, no behaviour."""
 
 from duly.models.api_key import ApiKey
+from duly.models.engine import Engine
 from duly.models.event import ScheduledEvent
 from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
+from duly.models.notice import Notice
 from duly.models.occurrence import DeadLetter, Occurrence
 from duly.models.quota_use import QuotaUse
 from duly.models.saga import Saga, SagaStep
@@ -16,11 +18,13 @@ from duly.models.task_result import TaskResult
 __all__ = [
     "ApiKey",
     "DeadLetter",
+    "Engine",
     "EventTemplate",
     "Gate",
     "GateEntry",
     "LedgerEntry",
     "LedgerSeal",
+    "Notice",
     "Occurrence",
     "QuotaUse",
     "Saga",

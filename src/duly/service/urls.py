@@ -1,4 +1,4 @@
-"""What the standalone service serves: REST, the admin, and a way to either."""
+"""What the standalone service serves: REST, the admin, the dashboard, and a way to either."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
     ]
     if options.admin:
         found.append(path("admin/", admin.site.urls))
+        # Who looks at it logs in there.
+        found.append(path("duly/", include("duly.urls")))
     if options.api:
         found.append(path("", include("duly.rest.urls")))
     return found

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from duly.models import LedgerEntry, Occurrence
-from duly.store.facts import ENGINE
+from duly.store.facts import ENGINE, THE_LEDGER
 from duly.store.seals import written_since
 
 
@@ -32,13 +32,19 @@ def of_occurrence(using: str, occurrence_id: UUID) -> list[str]:
     return [line(entry) for entry in entries.order_by("id")]
 
 
+def of_key(using: str, key_id: UUID) -> list[str]:
+    """Give the facts about an API key, oldest first, a line each."""
+    entries = LedgerEntry.objects.using(using).filter(event_id=THE_LEDGER)
+    return [line(entry) for entry in entries.filter(data__key=str(key_id)).order_by("id")]
+
+
 def line(entry: LedgerEntry) -> str:
     """Say one fact in words, with when and by whom."""
     data = entry.data or {}
     by = f" by {entry.actor}" if entry.actor and entry.actor != ENGINE else ""
     attempt = f", attempt {entry.attempt}" if entry.attempt else ""
     said = _WORDS.get(entry.fact, "").format_map(_Blank(data))
-    known = ("reason", "note", "error", "wake_at")
+    known = ("reason", "note", "error", "wake_at", "trace_id")
     more = "; ".join(f"{name} {_first_line(data[name])}" for name in known if data.get(name))
     told = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC  {entry.fact}{attempt}{by}"
     return told + (f": {said}" if said else "") + (f" ({more})" if more else "")

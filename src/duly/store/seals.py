@@ -76,9 +76,30 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
 
 def verify_seals(using: str) -> Iterator[str]:
     """Compute every seal again; gives what does not fit, in words."""
-    before, expected = _NOTHING, 1
+    seals = LedgerSeal.objects.using(using).order_by("first").iterator(chunk_size=100)
+    yield from _verified(using, seals, _NOTHING, 1)
+
+
+def verify_newest(using: str, count: int) -> Iterator[str]:
+    """Compute the newest `count` seals again; gives what does not fit, in words."""
+    newest = list(LedgerSeal.objects.using(using).order_by("-first")[: count + 1])[::-1]
+    if len(newest) <= count:
+        yield from _verified(using, newest, _NOTHING, 1)
+    else:
+        yield from _verified(using, newest[1:], newest[0].digest, newest[0].last + 1)
+
+
+def behind(using: str, now: datetime) -> timedelta:
+    """Say for how long there has been something to seal that is not sealed; zero: there is none."""
+    last = LedgerSeal.objects.using(using).order_by("-last").values_list("last", flat=True).first()
+    unsealed = LedgerEntry.objects.using(using).filter(id__gt=last or 0).order_by("id")
+    oldest = unsealed.values_list("at", flat=True).first()
+    return timedelta(0) if oldest is None else max(now - oldest - SETTLE, timedelta(0))
+
+
+def _verified(using: str, seals: Iterable[LedgerSeal], before: str, expected: int) -> Iterator[str]:
     covered_later = late_seals(using)
-    for one in LedgerSeal.objects.using(using).order_by("first").iterator(chunk_size=100):
+    for one in seals:
         if one.first != expected:
             yield f"seal {one.id}: begins at {one.first}, not at {expected}: a seal is missing"
         ranged = _rows(using, range(one.first, one.last + 1))

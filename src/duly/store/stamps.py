@@ -10,6 +10,7 @@ from duly.models import Stamp
 ENVIRONMENT = "environment"
 TZDATA = "tzdata"
 PRUNED = "pruned"
+NOTIFIED = "notified"
 FIRST_ADMIN = "first_admin"
 FIRST_KEY = "first_key"
 

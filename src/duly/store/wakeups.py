@@ -131,7 +131,7 @@ class PostgresListener:
     """LISTENs on a connection of its own, and comes back when that breaks."""
 
     def __init__(self, parameters: dict[str, Any], wake: Wake) -> None:
-        self._parameters = _own_connection(parameters)
+        self._parameters = own_connection(parameters)
         self._wake = wake
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="duly-listener", daemon=True)
@@ -170,7 +170,7 @@ class PostgresListener:
                     probed = time.monotonic()
 
 
-def _own_connection(parameters: dict[str, Any]) -> dict[str, Any]:
+def own_connection(parameters: dict[str, Any]) -> dict[str, Any]:
     """Keep of Django's connection parameters what plain psycopg takes."""
     djangos_own = ("cursor_factory", "context", "prepare_threshold")
     return {key: value for key, value in parameters.items() if key not in djangos_own}

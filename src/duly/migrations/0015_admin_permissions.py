@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("duly", "0012_event_templates"),
+        ("duly", "0014_notices"),
     ]
 
     operations = [
