@@ -69,7 +69,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     ],
 )
 def test_a_span_is_a_range_of_an_index(full: str, name: str, index: str) -> None:
-    given = {
+    given: dict[str, Any] = {
         "start": NOW,
         "step": SPAN,
         "spans": 60,
