@@ -78,6 +78,8 @@ def _environment(database_url: str, folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
     return {
         **kept,
+        # They run in a folder of their own.
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         "DULY_DATABASE_URL": database_url,
         "DULY_HANDLERS": "benchmarks.rest.fired",
         "REST_LATENESS": str(folder / "lateness"),

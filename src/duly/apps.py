@@ -7,6 +7,8 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
+from duly import tracing
+
 
 class DulyConfig(AppConfig):
     """Chooses the time zone data, registers the checks and finds every `handlers.py`."""
@@ -21,4 +23,11 @@ class DulyConfig(AppConfig):
         import_module("duly.brokers").register()
         # Whoever reads a payload may need the keys of a service.
         import_module("duly.services")
+        tracing.trace_by(opentelemetry)
         autodiscover_modules("handlers")
+
+
+def opentelemetry() -> tracing.Tracer:
+    """Give what makes spans for OpenTelemetry, which the process has imported."""
+    tracer: tracing.Tracer = import_module("duly.exporters.opentelemetry").OpenTelemetry()
+    return tracer

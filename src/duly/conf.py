@@ -74,6 +74,9 @@ class Config:
     retention_days: int = 0
     """How long what has ended is kept, in days; 0: for ever. Dead occurrences always are."""
 
+    tracing: bool = True
+    """Make spans of what is scheduled and tried, where OpenTelemetry has a tracer provider."""
+
     redact: str = ""
     """Dotted path of a callable `(event_type, payload) -> payload` that says what people are shown
     of a payload. Empty: all of one that is not encrypted, and nothing of one that is."""
@@ -106,9 +109,9 @@ class Config:
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
         object.__setattr__(self, "services", _services(self.services))
+        object.__setattr__(self, "notify", _notify(self.notify))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
         _check_rate("bad_keys", self.bad_keys)
-        object.__setattr__(self, "notify", _notify(self.notify))
         counts: tuple[str, ...] = ("payload_max_bytes", "rest_body_max_bytes")
         counts += ("concurrency", "async_concurrency", "remote_concurrency")
         for name in counts:
@@ -143,6 +146,15 @@ def _services(given: object) -> dict[str, Service]:
     return found
 
 
+def _notify(given: object) -> Notify | None:
+    if given is None or isinstance(given, Notify):
+        return given
+    try:
+        return notify_from(given)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"DULY['NOTIFY'] {error}") from None
+
+
 def _token_options(given: object) -> TokenOptions | None:
     try:
         return None if given is None else TokenOptions.from_mapping(given)
@@ -156,15 +168,6 @@ def _check_rate(name: str, text: str) -> None:
             Rate.parse(text)
     except ConfigurationError as error:
         raise ConfigurationError(f"DULY[{name.upper()!r}]: {error}") from None
-
-
-def _notify(given: object) -> Notify | None:
-    if given is None or isinstance(given, Notify):
-        return given
-    try:
-        return notify_from(given)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"DULY['NOTIFY'] {error}") from None
 
 
 def _check_type(name: str, value: object, expected: type) -> None:

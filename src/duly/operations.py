@@ -20,7 +20,7 @@ from duly.civil.rules import Rule
 from duly.conf import config
 from duly.errors import DulyError, EventConflict, InvalidEvent
 from duly.intake import Intake, NewEvent, TzdataChange, tzdata_change_of
-from duly.models import Occurrence
+from duly.models import Occurrence, ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.policy.handling import Handling
 from duly.scheduling import Answer, OnConflict
@@ -157,14 +157,45 @@ def backfill_event(
     """
     using = config().database
     now = clock.now(using)
+    found, dues = _past(using, event, service, (start, end), limit, now)
+    return firings.backfill(using, found.id, service, dues, now, actor)
+
+
+def plan_backfill(
+    event: UUID | str,
+    start: datetime,
+    end: datetime,
+    *,
+    service: str = "default",
+    limit: int = 1000,
+) -> tuple[Due, ...]:
+    """Say which firings `backfill_event` would run, oldest first; changes nothing.
+
+    Takes and raises what `backfill_event` does.
+    """
+    using = config().database
+    now = clock.now(using)
+    found, dues = _past(using, event, service, (start, end), limit, now)
+    there = firings.born_at(using, found.id, [due.at for due in dues])
+    return tuple(due for due in dues if due.at not in there)
+
+
+def _past(
+    using: str,
+    event: UUID | str,
+    service: str,
+    span: tuple[datetime, datetime],
+    limit: int,
+    now: datetime,
+) -> tuple[ScheduledEvent, list[Due]]:
     if not 1 <= limit <= MOST_BACKFILLED:
         raise InvalidEvent(f"limit must be 1 to {MOST_BACKFILLED}, got {limit}")
     found = events.find(using, event, service)
-    until = min(as_instant(end), as_instant(now))
-    dues = list(_firings(rule_from_json(found.rule), as_instant(start), until, limit + 1))
+    start, until = as_instant(span[0]), min(as_instant(span[1]), as_instant(now))
+    dues = list(_firings(rule_from_json(found.rule), start, until, limit + 1))
     if len(dues) > limit:
         raise InvalidEvent(f"more than {limit} firings lie in this span; raise limit= or part it")
-    return firings.backfill(using, found.id, service, dues, now, actor)
+    return found, dues
 
 
 def plan_reschedule(
@@ -244,4 +275,5 @@ askip_firing = sync_to_async(skip_firing)
 amove_firing = sync_to_async(move_firing)
 abackfill_event = sync_to_async(backfill_event)
 aamend_event = sync_to_async(amend_event)
+aplan_backfill = sync_to_async(plan_backfill)
 aplan_reschedule = sync_to_async(plan_reschedule)

@@ -6,13 +6,14 @@ Each takes part in the caller's transaction: rolled back with it, durable with i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Literal
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
-from duly import clock, definitions, payloads, services
+from duly import clock, definitions, payloads, services, tracing
 from duly.civil.forms import rules_as_json
 from duly.conf import Config, config
 from duly.errors import InvalidSaga, SagaConflict
@@ -88,7 +89,9 @@ def start_checked(new: NewSaga, *, actor: str = "") -> tuple[Saga, bool]:
     check_length("actor", actor)
     services.registry.refresh()
     using = config().database
-    return sagas.start(using, new, clock.now(using), actor)
+    tracer = tracing.current()
+    with nullcontext() if tracer is None else tracer.starting_saga(new.definition.name):
+        return sagas.start(using, new, clock.now(using), actor)
 
 
 def signal_saga(

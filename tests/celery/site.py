@@ -6,11 +6,18 @@ import json
 import os
 import signal
 import time
+from typing import Any
 
 from celery import Celery, Task
 from django.db import connection
 
 from duly.registry import Occurrence, handler
+
+if "PROBE_TRACES" in os.environ:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    trace.set_tracer_provider(TracerProvider())
 
 app = Celery("site", broker=os.environ.get("PROBE_BROKER", "memory://"))
 app.conf.update(
@@ -55,6 +62,29 @@ def note_it(occurrence: Occurrence) -> None:
 async def note_it_on_a_loop(occurrence: Occurrence) -> None:
     """The same, as a coroutine."""
     _note(occurrence)
+
+
+@handler("traced")
+def note_its_span(occurrence: Occurrence) -> None:
+    """Note the span that it runs in."""
+    note_span(occurrence)
+
+
+@handler("atraced")
+async def note_its_span_on_a_loop(occurrence: Occurrence) -> None:
+    """The same, as a coroutine."""
+    note_span(occurrence)
+
+
+def note_span(occurrence: Occurrence) -> None:
+    span: Any = trace.get_current_span()
+    note(
+        type=occurrence.event_type,
+        name=span.name,
+        trace=span.context.trace_id,
+        parent=span.parent.span_id,
+        links=[link.context.span_id for link in span.links],
+    )
 
 
 @handler("nothing")

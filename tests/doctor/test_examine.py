@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,23 @@ def test_without_a_database_it_says_so_once_and_looks_at_the_rest(
     assert lines[0].finding.found == "does not answer: connection refused"
     assert {line.check for line in lines} == {"database", "settings", "tz data"}
     assert verdict(lines) is Level.FAIL
+
+
+def test_the_documentation_names_every_check() -> None:
+    page = Path(__file__).parents[2] / "docs/how-to/doctor-and-top.md"
+    table = page.read_text().partition("| check | WARN | FAIL |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")]
+
+    assert rows == list(checks)
+
+
+def test_settings_that_cannot_be_read_are_the_one_line(settings: Any) -> None:
+    settings.DULY = {"MOON": 3}
+
+    (line,) = examine()
+
+    assert line.finding.level is Level.FAIL
+    assert "DULY has no setting 'MOON'" in line.finding.found
 
 
 def test_every_check_runs_on_an_empty_database_and_none_of_them_writes(using: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from cryptography.fernet import Fernet
 
 from duly import registry
 from duly.celery import project
@@ -173,6 +174,20 @@ def test_a_secret_that_is_not_set_is_told_and_never_shown(
         monkeypatch.setenv("CRM_SECRET", new_secret())
 
     assert worst(look("services")) is level
+
+
+def test_a_key_of_encryption_that_is_not_there_is_told(
+    look: Look, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [{"env": "NEW_KEY"}, {"env": "OLD_KEY"}]
+    settings.DULY |= {"SERVICES": {"crm": {"encryption": keys}}}
+    assert worst(look("services")) is Level.FAIL
+
+    monkeypatch.setenv("NEW_KEY", Fernet.generate_key().decode())
+    assert worst(look("services")) is Level.WARN
+
+    monkeypatch.setenv("OLD_KEY", Fernet.generate_key().decode())
+    assert worst(look("services")) is Level.OK
 
 
 def test_a_certificate_that_cannot_be_read_is_told(look: Look, settings: Any) -> None:

@@ -331,6 +331,10 @@ def test_an_engine_that_falls_silent_is_told_by_another(begun: str) -> None:
     (message,) = mail.outbox
     assert "the engine of process 77 on db-2 fell silent at 12:01:00 UTC" in message.body
 
+    engine(begun, holder=builders.fresh_holder(), host="db-3", beat_at=NOW + 3 * MINUTE)
+    look_at(begun, NOW + 4 * MINUTE)
+    assert "on db-3 fell silent" in bodies()[1]
+
 
 def test_one_that_stops_as_it_should_is_not_told_of(begun: str) -> None:
     engine(begun, holder=builders.OTHER_HOLDER, beat_at=NOW, stopping_at=NOW)

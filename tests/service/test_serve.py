@@ -181,7 +181,7 @@ def test_without_an_engine_nothing_fires_and_ready_asks_for_none(tmp_path: Path)
 
     assert set(ready["checks"]) == {"database", "lateness"}
     assert "duly_engine_up" not in metrics
-    assert "duly_lateness" not in metrics
+    assert "duly_lateness_seconds_count 0.0" in metrics
 
 
 def test_commands_and_engines_need_nothing_of_what_serves(tmp_path: Path) -> None:

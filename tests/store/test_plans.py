@@ -108,7 +108,9 @@ def test_what_has_died_is_counted_and_listed_without_reading_the_table(full_tabl
     assert ["duly_occurrence_dead" in plan for plan in told] == [True, True]
 
 
-@pytest.mark.parametrize("name", ["start", "extend", "finish", "finish_one", "take"])
+@pytest.mark.parametrize(
+    "name", ["start", "extend", "finish", "finish_one", "keep_handling", "take"]
+)
 def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
     full_tables: str, name: str
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_batch_is_found_by_its_keys_even_where_statistics_knew_of_none(
         "forgiven": [0] * 500,
         "facts": ["succeeded"] * 500,
         "datas": [None] * 500,
+        "handlings": ["{}"] * 500,
     }
     one = {"id": ids[0], "attempt": 1, "event_types": ["reminder"], "due_at": NOW, "error": ""}
     one |= {"event_id": ids[0], "status": "succeeded", "fact": "succeeded", "forgiven": 0}

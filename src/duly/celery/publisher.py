@@ -19,7 +19,7 @@ from typing import Any
 from celery import Celery
 from kombu import Connection, Producer
 
-from duly import clock, registry
+from duly import clock, registry, tracing
 from duly.celery.confirms import Confirms
 from duly.celery.project import project_app
 from duly.celery.tasks import NAME
@@ -42,11 +42,6 @@ _CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 HeadersOf = Callable[[Claim], Mapping[str, str]]
-
-
-def no_headers(claim: Claim) -> Mapping[str, str]:
-    """Add nothing to a message."""
-    return {}
 
 
 @dataclass(slots=True)
@@ -74,7 +69,8 @@ class CeleryPublisher:
     queue: the name of the queue that the service's workers consume.
     app: None is the project's; see `duly.celery.project`.
     priority: 0 to 9, of events that have none of their own; None is the broker's default.
-    headers_of: gives headers to add to a message, such as `traceparent`.
+    headers_of: gives headers to add to a message; None of its own, `traceparent` where there
+        is a trace.
     """
 
     def __init__(
@@ -83,7 +79,7 @@ class CeleryPublisher:
         *,
         app: Celery | None = None,
         priority: int | None = None,
-        headers_of: HeadersOf = no_headers,
+        headers_of: HeadersOf = tracing.headers_of,
     ) -> None:
         self._queue = queue
         self._app = app

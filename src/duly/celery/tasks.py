@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_shutdown, worker_shutdown
 
 from duly.engine import worker
+from duly.policy.trace import TRACEPARENT, TRACESTATE
 
+CARRIED = (TRACEPARENT, TRACESTATE)
 NAME = "duly.process_event"
 _TIME_LIMITS = (SoftTimeLimitExceeded,)
 
@@ -23,11 +25,15 @@ _TIME_LIMITS = (SoftTimeLimitExceeded,)
     ignore_result=True,
     serializer="json",
     max_retries=0,
+    bind=True,
 )
-def process_event(occurrence_id: str, attempt: int) -> str:
+def process_event(self: Task, occurrence_id: str, attempt: int) -> str:
     """Run one attempt of an occurrence, unless it has begun already; says what came of it."""
     current = worker.current()
-    return current.process(UUID(occurrence_id), attempt, _TIME_LIMITS, may_gather=True)
+    headers = {name: value for name in CARRIED if (value := self.request.get(name))}
+    return current.process(
+        UUID(occurrence_id), attempt, _TIME_LIMITS, may_gather=True, carrier=headers
+    )
 
 
 @worker_process_shutdown.connect

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +47,12 @@ def preview(rule: Rule, n: int = 10, *, after: Instant) -> tuple[Firing, ...]:
         firings.append(_firing(due, previous))
         previous = due.at
     return tuple(firings)
+
+
+def marked(dues: Sequence[Due]) -> tuple[Firing, ...]:
+    """Mark firings that are known already, ascending, where the clocks changed between them."""
+    earlier = [dues[0].at - datetime.resolution, *(due.at for due in dues[:-1])] if dues else []
+    return tuple(_firing(due, Instant(before)) for due, before in zip(dues, earlier, strict=True))
 
 
 def _firing(due: Due, previous: Instant) -> Firing:

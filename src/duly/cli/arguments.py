@@ -109,6 +109,10 @@ def _run(verb: ArgumentParser) -> None:
         "--processes", type=int, default=1, metavar="N", help="engines, each in its own process (1)"
     )
     _add_engine(verb)
+    text = "serve /metrics for Prometheus there; each of N processes takes the next one"
+    verb.add_argument("--metrics-port", type=int, metavar="PORT", help=text)
+    text = "address to serve metrics on (127.0.0.1)"
+    verb.add_argument("--metrics-host", default="127.0.0.1", metavar="HOST", help=text)
     verb.add_argument(
         "--once",
         action="store_true",
@@ -131,6 +135,9 @@ def _add_engine(verb: ArgumentParser) -> None:
         "--listen",
         action=argparse.BooleanOptionalAction,
         help="use LISTEN/NOTIFY on PostgreSQL",
+    )
+    verb.add_argument(
+        "--log", choices=("text", "json"), help="how the log on stderr is written (as configured)"
     )
 
 

@@ -36,7 +36,7 @@ class Engines:
         self._options = options
         self._context = multiprocessing.get_context("spawn")
         self._say = say
-        self._members = [_Member() for _ in range(count)]
+        self._members = [_Member(index) for index in range(count)]
 
     def run(self, signals: Signals) -> int:
         """Run until a signal comes or all have ended well; 1 where one of them ended badly."""
@@ -51,9 +51,15 @@ class Engines:
         return code
 
     def _start(self, member: _Member) -> None:
-        member.process = self._context.Process(target=perform_in_child, args=(self._options,))
+        member.process = self._context.Process(target=perform_in_child, args=(self._of(member),))
         member.process.start()
         member.started_at = time.monotonic()
+
+    def _of(self, member: _Member) -> Namespace:
+        """Give a process its own options: whoever scrapes it finds it at its own port."""
+        port = self._options.metrics_port
+        mine = {} if port is None else {"metrics_port": port + member.index}
+        return Namespace(**vars(self._options) | mine)
 
     def _look_after(self, member: _Member) -> None:
         if not member.is_wanted:
@@ -88,7 +94,8 @@ class Engines:
 class _Member:
     """One process, and when it is to be started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: int) -> None:
+        self.index = index
         self.process: SpawnProcess | None = None
         self.is_wanted = True
         self.started_at = self.start_at = 0.0

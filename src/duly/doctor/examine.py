@@ -14,6 +14,7 @@ from django.db import connections, transaction
 from duly import clock
 from duly.conf import config
 from duly.doctor.findings import Check, Finding, Level, Needs, Patient, checks, fail
+from duly.errors import ConfigurationError
 
 # In the order in which their checks are listed.
 MODULES = ("database", "tables", "listening", "engines", "time_zones", "work", "targets", "growth")
@@ -32,12 +33,15 @@ class Line:
 def examine() -> list[Line]:
     """Run every check, in order.
 
-    Where the database does not answer, or has no tables, what needs them is left out: one line
-    says so. Raises ConfigurationError for settings that cannot be read.
+    Where the settings cannot be read, the database does not answer, or has no tables, what needs
+    them is left out: one line says so.
     """
     for module in MODULES:
         import_module(f"duly.doctor.{module}")
-    settings = config()
+    try:
+        settings = config()
+    except ConfigurationError as error:
+        return [Line("settings", fail(str(error), "mend DULY in the settings"))]
     using = settings.database
     lines: list[Line] = []
     problem, now = _connect(using)

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from duly.doctor.findings import Finding, Patient, check, fail, ok
+from duly.doctor.findings import Finding, Patient, check, fail, ok, warn
 from duly.doctor.work import known_types
+from duly.encryption import read_key
 from duly.engine.incidents import EVENT_TYPE
 from duly.errors import ConfigurationError, DulyError
 from duly.models import Notice
@@ -36,6 +37,7 @@ def services(patient: Patient) -> Iterable[Finding]:
 
 
 def _service(service: Service) -> Iterator[Finding]:
+    yield from _keys(service)
     match service.target:
         case HttpTarget() as target:
             yield from _http(service.name, target)
@@ -43,6 +45,16 @@ def _service(service: Service) -> Iterator[Finding]:
             yield fail(f"service {service.name!r} needs Celery", "pip install 'duly[celery]'")
         case TasksTarget() as target:
             yield from _backend(service.name, target)
+
+
+def _keys(service: Service) -> Iterator[Finding]:
+    """Read each key: the newest is needed to schedule, the others to read what is older."""
+    for number, key in enumerate(service.encryption.keys if service.encryption else ()):
+        try:
+            read_key(service.name, key)
+        except ConfigurationError as error:
+            fix = "set it where engines are started, and here, to be sure"
+            yield (warn if number else fail)(f"service {service.name!r}: {error}", fix)
 
 
 def _http(name: str, target: HttpTarget) -> Iterator[Finding]:

@@ -117,6 +117,7 @@ class Claimer:
             return False
         self._wants_hold = False
         without = self._dispatcher.routes.backed_up()
+        began = self._clock.monotonic()
         claims = self._store.claim_waking(
             now=now,
             until=times.until,
@@ -127,8 +128,9 @@ class Claimer:
             without=without,
         )
         if claims:
+            took = self._clock.monotonic() - began
             self._dispatcher.hold(claims)
-            emit("occurrences.claimed", count=len(claims))
+            emit("occurrences.claimed", count=len(claims), took_seconds=took)
         is_full = rescued == LARGEST_RESCUE or len(claims) == limit
         if times.trusts_leases and not is_full and not without:
             self._occurrences.reached(times.due_by - MARGIN, since, monotonic)
@@ -179,6 +181,7 @@ class Claimer:
             without = self._dispatcher.passed_over(slots) if is_due else NOBODY
             without = without.and_also(crowd)
             room = Room(self._dispatcher.routes, slots, held)
+            began = self._clock.monotonic()
             born = self._store.claim_due(
                 now=times.read.at,
                 until=times.until,
@@ -190,7 +193,7 @@ class Claimer:
                 without=without,
                 urgent=urgent,
             )
-            used = self._take(born, times.read)
+            used = self._take(born, times.read, self._clock.monotonic() - began)
         finally:
             slots.give_back(used)
             # What has come due meanwhile may have found none.
@@ -217,7 +220,7 @@ class Claimer:
         room = slots.left(self._dispatcher.hand_overs()) + (held if is_due else 0)
         return min(local + min(room, max(LEAST_WAITING, 2 * self._waiting)), LARGEST_BATCH)
 
-    def _take(self, born: Born, began: Reading) -> Counter[Places]:
+    def _take(self, born: Born, began: Reading, took: float) -> Counter[Places]:
         used: Counter[Places] = Counter()
         if born.begun:
             used = self._dispatcher.begin(born.begun, began)
@@ -227,5 +230,5 @@ class Claimer:
             self._dispatcher.hold(born.waiting)
         self._waiting = len(born.waiting)
         if count := len(born.begun) + len(born.waiting):
-            emit("events.planned", born=count)
+            emit("events.planned", born=count, took_seconds=took)
         return used

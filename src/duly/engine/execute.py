@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from duly import payloads
+from duly import payloads, tracing
 from duly.civil import zones
 from duly.civil.forms import rules_as_json
 from duly.clock import Clock, Reading
@@ -23,7 +23,7 @@ from duly.conf import config
 from duly.engine.error_text import error_text, payload_of, without_secrets
 from duly.errors import InvalidOutcome, TargetFailed
 from duly.policy.gates import Terms
-from duly.policy.handling import Handling, retry_of, saga_of
+from duly.policy.handling import Handling, has_policies, retry_of, saga_of
 from duly.policy.outcome import (
     Committed,
     Failed,
@@ -34,6 +34,7 @@ from duly.policy.outcome import (
     decide,
 )
 from duly.policy.retry import Retry, Snooze
+from duly.policy.trace import Carrier, tried
 from duly.registry import Occurrence, Registration
 from duly.store.contract import Store
 from duly.store.overlaps import is_exclusive
@@ -65,6 +66,10 @@ class Attempt:
     is_asked_to_stop: bool = False
     time_limits: tuple[type[BaseException], ...] = ()
     """What is raised into the handler by whoever runs it, when its time is up."""
+    carrier: Carrier | None = None
+    """The trace that it was handed over in, if it was."""
+    trace: str = ""
+    """The `traceparent` of its span; empty where nobody traces."""
 
     @classmethod
     def of(
@@ -77,7 +82,7 @@ class Attempt:
     ) -> Attempt:
         """Build the attempt that begins with a claim."""
         retry, timeout = registration.retry, registration.timeout
-        if claim.handling:
+        if has_policies(claim.handling):
             retry = retry_of(claim.handling, retry)
             timeout = Handling.from_json(claim.handling).timeout or timeout
         kept_until = began.arrived + lease.total_seconds()
@@ -100,6 +105,12 @@ class Attempt:
         self.deadline = monotonic + self.timeout.total_seconds()
         self.ends_at = self.began.carried(monotonic) + self.timeout
 
+    def ran_seconds(self, ended: float) -> float | None:
+        """Say for how long its handler ran until `ended`, on the monotonic clock; None: never."""
+        if not self.has_entered:
+            return None
+        return max(0.0, ended - self.deadline + self.timeout.total_seconds())
+
     def asked_to_stop(self) -> bool:
         """Say whether a newer occurrence of its event waits for it to stop."""
         return self.is_asked_to_stop
@@ -117,7 +128,15 @@ class Attempt:
             self.is_exclusive,
             saga_of(claim.handling),
             outcome.context if isinstance(outcome, Succeeded) else None,
+            self.trace,
+            self._tried(outcome),
         )
+
+    def _tried(self, outcome: Outcome) -> dict[str, Any] | None:
+        """Give what its occurrence is to remember of it, for the next attempt to be linked to."""
+        if not self.trace or isinstance(outcome, (Succeeded, Committed)):
+            return None
+        return tried(self.claim.handling, self.trace)
 
     @property
     def is_exclusive(self) -> bool:
@@ -131,9 +150,16 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     Whatever it raises is the attempt's failure, `SystemExit` included: a handler must
     not take the engine down with it.
     """
+    with tracing.Attempting((attempt,)) as attempting:
+        outcome = _run(attempt, store, clock)
+        attempting.ended((outcome,))
+    return outcome
+
+
+def _run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
     try:
         if attempt.registration.batch:
-            return run_batch([attempt])[0]
+            return _run_batch([attempt])[0]
         if attempt.registration.is_atomic:
             return _run_atomic(attempt, store, clock)
         return returned(attempt, attempt.registration.function(occurrence_of(attempt)))
@@ -143,6 +169,13 @@ def run(attempt: Attempt, store: Store, clock: Clock) -> Outcome:
 
 def run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
     """Run a handler that takes batches; gives the outcome of each attempt."""
+    with tracing.Attempting(attempts) as attempting:
+        outcomes = _run_batch(attempts)
+        attempting.ended(outcomes)
+    return outcomes
+
+
+def _run_batch(attempts: Sequence[Attempt]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     occurrences: dict[int, Occurrence] = {}
     for index, attempt in enumerate(attempts):
@@ -204,6 +237,13 @@ class _Fenced(Exception):
 
 async def run_async(attempt: Attempt) -> Outcome:
     """Run an `async def` handler to its end, or cancel it when its time is up."""
+    with tracing.Attempting((attempt,)) as attempting:
+        outcome = await _run_async(attempt)
+        attempting.ended((outcome,))
+    return outcome
+
+
+async def _run_async(attempt: Attempt) -> Outcome:
     timeout = attempt.timeout
     limit = asyncio.timeout(timeout.total_seconds())
     try:
@@ -242,6 +282,7 @@ def raised(
     clean = partial(without_secrets, [one.claim for one in together or [attempt]])
     if isinstance(error, Snooze):
         return Snoozed(clean(str(error)), error.after, error.until)
+    tracing.failed(attempt, error, clean)
     after = error.after if isinstance(error, (Retry, TargetFailed)) else None
     return Failed(error_text(error, clean), is_final=attempt.retry.gives_up_on(error), after=after)
 

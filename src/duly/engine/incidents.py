@@ -68,8 +68,14 @@ def _failures(turn: Turn, notify: Notify) -> Iterator[Incident]:
 def _breaker(gate: str, at: datetime) -> Incident:
     kind, _, name = gate.partition(":")
     service, event_type = (name, "") if kind == "service" else ("", name)
-    about = f"{gate} has opened"
-    return Incident(kind=Kind.BREAKER, service=service, event_type=event_type, about=about, at=at)
+    return Incident(
+        kind=Kind.BREAKER,
+        service=service,
+        event_type=event_type,
+        group="opened",
+        about=f"{gate} has opened",
+        at=at,
+    )
 
 
 def _slo(turn: Turn, notify: Notify) -> Iterator[Incident]:

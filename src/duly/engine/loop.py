@@ -118,8 +118,8 @@ class Engine:
         self._guard = EnvironmentGuard(options.using, options.environment)
         self._clock_watch = ClockWatch(options.using, self._clock, options.lease)
         self._tzdata = TzdataWatch(self._store, self._clock)
-        self._looked_at = -math.inf
         self._presence = Presence(options, self._clock, self._vitals)
+        self._looked_at = -math.inf
         self._stopping = threading.Event()
         self._stop_lock = threading.Lock()
         self._stopped_clean = False
@@ -143,6 +143,10 @@ class Engine:
         silence = self._clock.monotonic() - self._looked_at
         longest = max(SILENT_SECONDS, 5 * self.options.poll_seconds)
         return self._thread.is_alive() and silence < longest
+
+    def clock_offset(self) -> float:
+        """Say how far this host's clock is ahead of the database's, in seconds."""
+        return self._clock_watch.offset_seconds
 
     def wake(self) -> None:
         """Look at the database now rather than at the next poll."""

@@ -19,7 +19,7 @@ from duly.engine.executors.hand_over import HandOver
 from duly.engine.executors.slots import Slots
 from duly.engine.routes import Routes
 from duly.policy.catch_up import CaughtUp, catch_up
-from duly.policy.handling import Handling
+from duly.policy.handling import Handling, has_policies
 from duly.store.rows import FINISHED, Advance, Birth, DueEvent
 from duly.telemetry import emit
 
@@ -75,7 +75,7 @@ def advance(event: DueEvent, now: datetime) -> Advance:
     was removed, its row was edited by hand) pauses its event with the reason; its present
     occurrence is born all the same.
     """
-    if not event.handling and fires_once(event.rule):
+    if not has_policies(event.handling) and fires_once(event.rule):
         return FINISHED
     try:
         rule = rule_from_json(event.rule)

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.db import connections
@@ -16,11 +17,11 @@ from duly.engine.settle import passed_by
 from duly.engine.shut import Shut
 from duly.policy.backoff import Backoff
 from duly.policy.outcome import Committed, Outcome
-from duly.store import gates
+from duly.store import facts, gates
 from duly.store.contract import Store
 from duly.store.rows import Result
 from duly.store.statements import own_connections
-from duly.telemetry import emit
+from duly.telemetry import Ended, Later, emit
 
 LARGEST_BATCH = 500
 # A statement costs as much as twenty of its rows. Few results are written at once.
@@ -32,6 +33,12 @@ MANY = 8
 class _Ended:
     attempt: Attempt
     outcome: Outcome
+    at: float
+    """When, on the monotonic clock."""
+
+    def told(self, word: str) -> Ended:
+        """Say it to who listens."""
+        return Ended(self.attempt.claim.event_type, word, self.attempt.ran_seconds(self.at))
 
 
 class Recorder:
@@ -67,10 +74,12 @@ class Recorder:
 
     def put(self, attempt: Attempt, outcome: Outcome) -> None:
         """Hand over what came of an attempt."""
+        ended = _Ended(attempt, outcome, self._clock.monotonic())
         if isinstance(outcome, Committed):
-            emit("occurrences.recorded", count=1, fenced=0)
+            told = Later(lambda: [ended.told("succeeded")])
+            emit("occurrences.recorded", count=1, fenced=0, ended=told)
         if not isinstance(outcome, Committed) or attempt.terms:
-            self._ended.put(_Ended(attempt, outcome))
+            self._ended.put(ended)
 
     def stop(self, timeout: float) -> bool:
         """Write what is left; says whether that was done within `timeout` seconds."""
@@ -136,7 +145,9 @@ class Recorder:
                 emit("engine.faulted", part="record", error=repr(error), wait_seconds=wait)
                 self._stopping.wait(wait)
                 continue
-            emit("occurrences.recorded", count=len(written), fenced=len(batch) - len(written))
+            told = Later(partial(_told, batch, results, written))
+            fenced = len(batch) - len(written)
+            emit("occurrences.recorded", count=len(written), fenced=fenced, ended=told)
             self._settle(ended)
             if any(result.decision.wake_at for result in results):
                 self._retrying()
@@ -155,3 +166,10 @@ class Recorder:
             return
         self._shut.saw(is_open)
         self._retrying()
+
+
+def _told(batch: Sequence[_Ended], results: Sequence[Result], written: set[UUID]) -> list[Ended]:
+    return [
+        ended.told(result.decision.fact if result.id in written else facts.FENCED)
+        for ended, result in zip(batch, results, strict=True)
+    ]

@@ -9,7 +9,7 @@ from duly.engine.routes import Routes
 from duly.policy.outcome import Decision, LeaseLost, decide
 from duly.store.contract import Store
 from duly.store.rows import Expired
-from duly.telemetry import emit
+from duly.telemetry import Ended, Later, emit
 
 LARGEST_BATCH = 200
 
@@ -20,12 +20,16 @@ def rescue(store: Store, routes: Routes, now: datetime, since: datetime | None =
     since: looks from there on; see `duly.store.contract`.
     """
 
+    ended: list[Ended] = []
+
     def decide_lost(expired: Expired) -> Decision:
         retry = routes.retry(expired.service, expired.event_type, expired.handling)
         counted = expired.attempt - expired.forgiven
-        return decide(LeaseLost(), counted, retry, now, random.random)
+        decision = decide(LeaseLost(), counted, retry, now, random.random)
+        ended.append(Ended(expired.event_type, decision.fact, None))
+        return decision
 
     rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost, since=since)
     if rescued:
-        emit("occurrences.rescued", count=rescued)
+        emit("occurrences.rescued", count=rescued, ended=Later(lambda: ended))
     return rescued

@@ -20,7 +20,7 @@ from uuid import UUID
 from django.db import Error
 
 from duly import clock as clocks
-from duly import registry
+from duly import registry, tracing
 from duly.clock import Reading
 from duly.conf import Config, config
 from duly.engine.dispatch import EXPIRED, parked_until
@@ -37,12 +37,13 @@ from duly.engine.shut import Shut
 from duly.policy.backoff import Backoff
 from duly.policy.gates import Terms
 from duly.policy.outcome import Committed, Outcome, Succeeded
+from duly.policy.trace import NOTHING, Carrier
 from duly.services import Registry
 from duly.store import facts, gates
 from duly.store.backends import notice_silence, open_store
 from duly.store.portable import NO_HANDLER
 from duly.store.rows import Claim, lateness
-from duly.telemetry import emit
+from duly.telemetry import Ended, Later, emit
 
 NO_OP = "no-op"
 WAITS = "waits for another"
@@ -82,6 +83,7 @@ class Worker:
         time_limits: Errors = (),
         *,
         may_gather: bool = False,
+        carrier: Carrier = NOTHING,
     ) -> str:
         """Run attempt number `attempt` of an occurrence, if it still waits for that one.
 
@@ -91,6 +93,7 @@ class Worker:
         time_limits: what the caller raises into a handler whose time is up.
         may_gather: a success is written a few milliseconds after this returns, together with
             others; `stop` writes what is left. Killed meanwhile, its lease ends the attempt.
+        carrier: the trace that its message brought; one that is active here comes before it.
         Gives one word: the ledger's for what came of it, or "no-op".
         Raises django.db.Error where the database stayed away: the occurrence is handed out
         again when its lease runs out.
@@ -99,6 +102,8 @@ class Worker:
         if isinstance(taken, str):
             return taken
         taken.time_limits = time_limits
+        # Here: an `async def` handler runs on another thread.
+        taken.carrier = tracing.carrier() or carrier
         self._leases.add([taken])
         try:
             outcome = self._run(taken)
@@ -218,8 +223,13 @@ class Worker:
         writer.start()
 
     def _write(self, attempt: Attempt, outcome: Outcome) -> str:
+        ran = attempt.ran_seconds(self._clock.monotonic())
+
+        def told(word: str) -> Later[list[Ended]]:
+            return Later(lambda: [Ended(attempt.claim.event_type, word, ran)])
+
         if isinstance(outcome, Committed):
-            emit("occurrences.recorded", count=1, fenced=0)
+            emit("occurrences.recorded", count=1, fenced=0, ended=told("succeeded"))
             self._settle(attempt, outcome)
             return "succeeded"
 
@@ -227,8 +237,10 @@ class Worker:
             now = self._clock.now(self._store.using)
             result = attempt.result(outcome, now)
             written = self._store.finish([result], now=now)
-            emit("occurrences.recorded", count=len(written), fenced=1 - len(written))
-            return result.decision.fact if written else facts.FENCED
+            word = result.decision.fact if written else facts.FENCED
+            fenced = 1 - len(written)
+            emit("occurrences.recorded", count=len(written), fenced=fenced, ended=told(word))
+            return word
 
         word = self._insist(write, attempt.kept_until, "record")
         self._settle(attempt, outcome)

@@ -7,7 +7,7 @@ from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
 from duly.models.ledger import LedgerEntry
 from duly.models.notice import Notice
-from duly.models.occurrence import Occurrence
+from duly.models.occurrence import DeadLetter, Occurrence
 from duly.models.quota_use import QuotaUse
 from duly.models.saga import Saga, SagaStep
 from duly.models.seal import LedgerSeal
@@ -17,6 +17,7 @@ from duly.models.task_result import TaskResult
 
 __all__ = [
     "ApiKey",
+    "DeadLetter",
     "Engine",
     "EventTemplate",
     "Gate",

@@ -25,6 +25,10 @@ class Gate(models.Model):
     full_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField()
 
+    class Meta:
+        default_permissions = ("view",)
+        permissions: ClassVar = [("override_breaker", "Can open and close breakers by hand")]
+
     def __str__(self) -> str:
         return self.name
 

@@ -24,6 +24,7 @@ class LedgerEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "ledger entries"
+        default_permissions = ("view",)
         constraints: ClassVar = [
             models.CheckConstraint(condition=~models.Q(fact=""), name="duly_ledger_fact_given"),
         ]

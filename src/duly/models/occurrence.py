@@ -49,6 +49,8 @@ class Occurrence(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        default_permissions = ("view",)
+        permissions: ClassVar = [("replay_occurrence", "Can let what has ended run again")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["event", "due_at"], name="duly_occurrence_unique"),
             models.CheckConstraint(
@@ -105,3 +107,12 @@ class Occurrence(models.Model):
     def key_owners(self) -> tuple[str, ...]:
         """The service whose keys encrypt its payload."""
         return (self.service,)
+
+
+class DeadLetter(Occurrence):
+    """An occurrence whose attempts are used up, as the admin lists them."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = "dead letter"

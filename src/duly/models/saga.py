@@ -39,6 +39,7 @@ class Saga(models.Model):
     updated_at = models.DateTimeField()
 
     class Meta:
+        default_permissions = ("view",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["name", "key"], name="duly_saga_key_unique"),
             models.CheckConstraint(

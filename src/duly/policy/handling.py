@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, get_args
 from uuid import UUID
 
 from duly.errors import ConfigurationError, InvalidEvent
+from duly.policy import trace
 from duly.policy.retry import Retry, span
 
 CatchUp = Literal["latest", "earliest", "all", "none"]
@@ -26,6 +27,7 @@ _SECOND = timedelta(seconds=1)
 # Beside the policies of an event that is a saga's stands which saga's: no policy, and nothing
 # that a user could set.
 SAGA = "saga"
+_MARKS = trace.MARKS | {SAGA}
 
 
 class HandlingArguments(TypedDict, total=False):
@@ -123,8 +125,9 @@ class Handling:
         """Give the policies that `to_json` gave. Raises InvalidEvent."""
         if not data:
             return DEFAULT
-        values = dict(data)
-        values.pop(SAGA, None)
+        values = without_marks(data)
+        if not values:
+            return DEFAULT
         if retry := values.get("retry"):
             values["retry"] = Retry(
                 attempts=retry["attempts"],
@@ -138,6 +141,21 @@ class Handling:
 
 
 DEFAULT = Handling()
+
+
+def marks_of(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what stands beside the stored policies of an event: its saga, and its trace."""
+    return {name: value for name, value in stored.items() if name in _MARKS}
+
+
+def without_marks(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the stored policies of an event, and nothing of what stands beside them."""
+    return {name: value for name, value in stored.items() if name not in _MARKS}
+
+
+def has_policies(stored: Mapping[str, Any]) -> bool:
+    """Say whether an event has policies of its own, and not only what stands beside them."""
+    return bool(stored) and not stored.keys() <= _MARKS
 
 
 def rank(due_at: datetime, handling: Mapping[str, Any]) -> datetime:

@@ -39,6 +39,7 @@ _OWN_HEADERS = frozenset(
         "keep-alive",
         "te",
         "traceparent",
+        "tracestate",
         "trailer",
         "transfer-encoding",
         "upgrade",

@@ -14,6 +14,7 @@ from duly.civil import zones
 from duly.civil.at import At
 from duly.civil.forms import rule_from_json
 from duly.models import ScheduledEvent
+from duly.policy.handling import without_marks
 from duly.rest.etags import etag_of
 from duly.scheduling import Answer, Upcoming
 
@@ -76,7 +77,7 @@ def whole(event: ScheduledEvent, zone: str | None = None) -> dict[str, Any]:
         **brief(event, at, zone),
         "entity_type": event.entity_type or None,
         "schedule": event.rule,
-        "handling": {name: of for name, of in event.handling.items() if name != "saga"},
+        "handling": without_marks(event.handling),
         "on_tzdata_change": str(event.on_tzdata_change),
         "exceptions": list(event.exceptions),
         "reason": event.reason or None,

@@ -14,6 +14,7 @@ from duly.errors import ConfigurationError
 PREFIX = "DULY_"
 # Alone, duly has one database; which one, DULY_DATABASE_URL says.
 NOT_FROM_HERE = frozenset({"database"})
+LOG_FORMATS = ("text", "json")
 WORDS = {"true": True, "yes": True, "on": True, "1": True}
 WORDS |= {"false": False, "no": False, "off": False, "0": False}
 
@@ -40,6 +41,16 @@ def settings_from(environment: Mapping[str, str]) -> dict[str, Any]:
 def names_in(text: str) -> list[str]:
     """Split a list of names, parted by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def log_format_in(environment: Mapping[str, str]) -> str:
+    """Read `DULY_LOG_FORMAT`: "text", as it is by default, or "json". Raises ConfigurationError."""
+    found = environment.get(PREFIX + "LOG_FORMAT", "text")
+    if found not in LOG_FORMATS:
+        raise ConfigurationError(
+            f"{PREFIX}LOG_FORMAT must be {' or '.join(LOG_FORMATS)}, got {found!r:.60}"
+        )
+    return found
 
 
 def _json(variable: str, text: str) -> Any:

@@ -1,6 +1,7 @@
 """`/health`, `/ready` and `/metrics`: for those who watch over processes.
 
-They tell nothing of any tenant, and ask nobody who he is, but for DULY_METRICS_TOKEN.
+They tell nothing of any tenant, and ask nobody who he is; but where DULY_METRICS_TOKEN is to be
+given, metrics name event types and gates.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import disable_created_metrics
-from prometheus_client.exposition import choose_encoder
 
 from duly import __version__
 from duly.conf import config
-from duly.exporters.prometheus import Metrics
+from duly.exporters.metrics import Metrics
 from duly.service import process
 from duly.service.options import ServiceOptions
 from duly.service.readiness import Readiness
@@ -34,8 +34,9 @@ class ProbesMiddleware:
         self._readiness = Readiness(using, engine, longest)
         # When a counter began is one more series for each, which nobody asks for.
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._metrics = Metrics(using, engine)
         self._token = options.metrics_token
+        # Names are for who may see them.
+        self._metrics = Metrics(using, engine, named=bool(self._token))
         self._probes = {"/health": _health, "/ready": self._ready, "/metrics": self._told}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -65,8 +66,8 @@ class ProbesMiddleware:
             given.encode(), f"Bearer {self._token}".encode()
         ):
             return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return HttpResponse(encode(self._metrics.registry), content_type=content_type)
+        body, content_type = self._metrics.expose(request.headers.get("Accept", ""))
+        return HttpResponse(body, content_type=content_type)
 
 
 def _health(request: HttpRequest) -> HttpResponse:

@@ -20,6 +20,7 @@ from duly.conf import config
 from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import AddressTaken, ConfigurationError
+from duly.exporters.logs import write_json
 from duly.service import first_start, process, systemd
 from duly.service.first_start import Key, Login
 from duly.service.options import ADMIN, LOCAL_HOSTS, ServiceOptions
@@ -43,6 +44,8 @@ def perform(options: Namespace) -> int:
         raise ConfigurationError(
             "--no-api and --no-admin are for duly alone; a project's urls.py says what is there"
         )
+    if options.log == "json":
+        write_json()
     settings = overridden(config(), options)
     # First: what follows shows secrets once, and a taken port must not lose them.
     try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from duly.models import ScheduledEvent
-from duly.policy.handling import of_saga, saga_of
+from duly.policy.handling import marks_of
 from duly.store import facts
 from duly.store.events import Changed, changed, record
 
@@ -18,11 +18,10 @@ def amend(
     """Change columns of a locked event, by their names, to values that have been checked."""
     if not fields:
         return changed(event)
-    saga = saga_of(event.handling)
+    beside = marks_of(event.handling)
     for name, value in fields.items():
         setattr(event, name, value)
-    if saga is not None:
-        event.handling = of_saga(event.handling, saga)
+    event.handling = event.handling | beside
     event.updated_at = now
     event.save(using=using, update_fields=[*fields, "updated_at"])
     # Which ones, but not to what: a payload has its place in one table only.

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
 
+from duly import tracing
 from duly.encryption import sealed
 from duly.errors import EventConflict
 from duly.ids import new_id, new_ids
 from duly.models import ScheduledEvent
 from duly.models.fields import EncodedPayload
+from duly.policy.trace import Carrier, traced
 from duly.store import conflicts, facts
 from duly.store.copies import copy_events
 from duly.store.drafts import COLUMNS, Draft, cells, event_of, stored_event_of
@@ -24,6 +27,7 @@ from duly.store.events import NOTIFY_WITHIN, event_entry, events_in, record
 from duly.store.statements import statement
 from duly.store.stored import StoredEvents
 from duly.store.wakeups import notify_after_commit
+from duly.telemetry import Later, emit
 
 
 def schedule(
@@ -38,6 +42,30 @@ def schedule(
 
     refused: takes, by its place, each draft that is answered by an error; None: it is raised.
     """
+    tracer = tracing.current() if drafts else None
+    if tracer is None:
+        return _schedule(using, drafts, now, on_conflict, actor, refused)
+    with tracer.scheduling(drafts) as carrier:
+        return _schedule(using, _traced(drafts, carrier), now, on_conflict, actor, refused)
+
+
+def _traced(drafts: Sequence[Draft], carrier: Carrier) -> list[Draft]:
+    # Many drafts share their policies, and are then to share these.
+    known: dict[int, dict[str, Any]] = {}
+    for draft in drafts:
+        if id(draft.handling) not in known:
+            known[id(draft.handling)] = traced(draft.handling, carrier)
+    return [draft._replace(handling=known[id(draft.handling)]) for draft in drafts]
+
+
+def _schedule(
+    using: str,
+    drafts: Sequence[Draft],
+    now: datetime,
+    on_conflict: str,
+    actor: str,
+    refused: dict[int, EventConflict] | None,
+) -> StoredEvents:
     if len(drafts) == 1 and (id_ := _insert_one(using, drafts[0], now, actor)):
         notify_after_commit(using, drafts[0].first.at, now, NOTIFY_WITHIN)
         return _stored(using, drafts, [id_], {}, now)
@@ -81,6 +109,12 @@ def _stored(
         assert id_ is not None
         return stored_event_of(drafts[index], id_, now, using)
 
+    def leads() -> list[float]:
+        dues: list[datetime] = [draft.first.at for draft in drafts]
+        return [(due_at - now).total_seconds() for due_at in dues]
+
+    if drafts:
+        emit("events.scheduled", count=len(drafts), lead_seconds=Later(leads))
     return StoredEvents(len(drafts), build, met, ids)
 
 

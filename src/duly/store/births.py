@@ -99,7 +99,9 @@ def claim_of(event: ScheduledEvent, row: Occurrence, payload_text: str) -> Claim
 def told(result: Result, now: datetime, written: bool) -> LedgerEntry:
     """Say in the ledger what came of an attempt: its outcome, or that it was fenced."""
     fact = result.decision.fact if written else facts.FENCED
-    data = facts.decision_data(result.decision) if written else {"outcome": result.decision.fact}
+    data = {"outcome": result.decision.fact}
+    if written:
+        data = facts.decision_data(result.decision, result.trace) or {}
     return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
 
 

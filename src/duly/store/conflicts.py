@@ -12,6 +12,7 @@ from duly.errors import EventConflict, UnreadablePayload
 from duly.models import ScheduledEvent
 from duly.payloads import decode
 from duly.policy.states import EventStatus
+from duly.policy.trace import without_trace
 from duly.store.drafts import Draft
 from duly.store.events import events_in, retime
 from duly.store.statements import statement
@@ -110,7 +111,7 @@ def _says_the_same(event: ScheduledEvent, draft: Draft) -> bool:
         draft.user_timezone,
         draft.resource_timezone,
         draft.on_tzdata_change,
-        draft.handling,
+        without_trace(draft.handling),
     ) and _same_rule(event.rule, draft)
 
 
@@ -123,7 +124,8 @@ def _content_of(event: ScheduledEvent) -> tuple[Any, ...]:
         event.user_timezone,
         event.resource_timezone,
         event.on_tzdata_change,
-        event.handling,
+        # From wherever it is scheduled again, it is the same event.
+        without_trace(event.handling),
     )
 
 

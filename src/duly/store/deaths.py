@@ -12,6 +12,7 @@ from duly.models import Occurrence, ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.payloads import encode
 from duly.policy.service import OWN
+from duly.policy.trace import carrier_of, traced, tried_of
 from duly.store.events import set_due
 
 EVENT_TYPE = "duly.occurrence_died"
@@ -46,6 +47,7 @@ def _event(occurrence: Occurrence, now: datetime) -> ScheduledEvent:
         payload=EncodedPayload(encode(payload, MOST_BYTES)),
         rule=rule.to_json(),
         execution_timezone="UTC",
+        handling=traced({}, tried_of(occurrence.handling) or carrier_of(occurrence.handling)),
         created_at=now,
     )
     set_due(event, due, now)

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import connections, transaction
 from django.db.models import Q, QuerySet
 
+from duly import tracing
 from duly.civil import zones
 from duly.civil.resolve import Due
 from duly.civil.rules import Rule
@@ -24,6 +25,7 @@ from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.models.fields import as_stored
 from duly.policy.handling import saga_of
 from duly.policy.states import EventStatus, OccurrenceStatus
+from duly.policy.trace import traced
 from duly.store import facts
 from duly.store.rows import resolution_text
 from duly.store.wakeups import notify_after_commit
@@ -168,6 +170,7 @@ def trigger(using: str, event: UUID | str, service: str, now: datetime, actor: s
             wall_time=now.astimezone(zone.info).replace(tzinfo=None),
             zone=zone.name,
             resolution="plain",
+            handling=traced({}, tracing.carrier()),
             status=OccurrenceStatus.PENDING,
             wake_at=now,
             created_at=now,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from duly.models import LedgerEntry
 from duly.policy.outcome import Decision
+from duly.policy.trace import sampled_id
 
 # Of events.
 SCHEDULED: Final = "scheduled"
@@ -37,16 +38,18 @@ DEFERRED: Final = "deferred"
 SAGA_STARTED: Final = "saga_started"
 SAGA_SIGNALLED: Final = "saga_signalled"
 SAGA_MOVED: Final = "saga_moved"
+# Of either: why a person did what stands beside it.
+NOTED: Final = "noted"
 # Of no event.
 PRUNED: Final = "pruned"
 ROTATED: Final = "payloads_rotated"
 BREAKER_OPENED: Final = "breaker_opened"
 BREAKER_CLOSED: Final = "breaker_closed"
+NOTIFIED: Final = "notified"
+NOTIFICATION_FAILED: Final = "notification_failed"
 KEY_ISSUED: Final = "key_issued"
 KEY_ROTATED: Final = "key_rotated"
 KEY_REVOKED: Final = "key_revoked"
-NOTIFIED: Final = "notified"
-NOTIFICATION_FAILED: Final = "notification_failed"
 THE_LEDGER: Final = UUID(int=0)
 """The event id of these."""
 CALLED: Final = "called"
@@ -79,9 +82,14 @@ def entry(  # noqa: PLR0913 - the columns of one row
     )
 
 
-def decision_data(decision: Decision) -> dict[str, Any] | None:
-    """Say in the ledger what a decision adds: the error, and when it is tried again."""
+def decision_data(decision: Decision, trace: str = "") -> dict[str, Any] | None:
+    """Say in the ledger what a decision adds: the error, and when it is tried again.
+
+    trace: the `traceparent` of the attempt, whose id is told where the trace is kept.
+    """
     data: dict[str, Any] = {}
+    if trace and (id_ := sampled_id(trace)):
+        data["trace_id"] = id_
     if decision.error:
         data["error"] = decision.error
     if decision.wake_at is not None:

@@ -80,12 +80,7 @@ def backfill(
     """Give birth to occurrences of past due instants that have none, to be run now."""
     with transaction.atomic(using):
         found = lock(using, event, service)
-        ats = [due.at for due in dues]
-        there = set(
-            Occurrence.objects.using(using)
-            .filter(event=found, due_at__in=ats)
-            .values_list("due_at", flat=True)
-        )
+        there = born_at(using, found.id, [due.at for due in dues])
         born = _born(using, found, [due for due in dues if due.at not in there], now)
         record(
             using,
@@ -102,6 +97,12 @@ def backfill(
             ],
         )
         return born
+
+
+def born_at(using: str, event_id: UUID, ats: Sequence[datetime]) -> set[datetime]:
+    """Say at which of these due instants an event has an occurrence already."""
+    rows = Occurrence.objects.using(using).filter(event_id=event_id, due_at__in=ats)
+    return set(rows.values_list("due_at", flat=True))
 
 
 def _skip(

@@ -41,14 +41,16 @@ class Incident:
     service: str = ""
     event_type: str = ""
     group: str = ""
-    """What it has in common with others of its group, beside the above; "" is `about`."""
+    """What it has in common with others of its group, beside the above; "" is what `about` says,
+    without its numbers."""
     is_state: bool = False
     """It is so at this moment: found again with the next look, it is the same and not another."""
 
     @property
     def key(self) -> str:
         """The digest of its group."""
-        parts = (self.kind, self.service, self.event_type, signature(self.group or self.about))
+        cause = self.group or signature(self.about)
+        parts = (self.kind, self.service, self.event_type, cause)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -430,6 +430,7 @@ class PortableStore:
         written: set[tuple[UUID, int]] = set()
         for result in results:
             decision = result.decision
+            kept = {} if result.handling is None else {"handling": result.handling}
             if self._held(result.id, OccurrenceStatus.RUNNING, result.attempt).update(
                 status=decision.status,
                 wake_at=decision.wake_at,
@@ -437,6 +438,7 @@ class PortableStore:
                 error=decision.error,
                 forgiven=F("forgiven") + int(decision.forgiven),
                 finished_at=now if decision.wake_at is None else None,
+                **kept,
             ):
                 written.add((result.id, result.attempt))
         self._record(

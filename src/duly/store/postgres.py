@@ -15,7 +15,6 @@ from uuid import UUID
 from duly.civil.instants import EARLIEST
 from duly.ids import new_id
 from duly.models import ScheduledEvent
-from duly.policy.outcome import Decision
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 from duly.store.births import advance_entries
@@ -156,7 +155,10 @@ class PostgresStore(PortableStore):
 
     def finish(self, results: Sequence[Result], *, now: datetime) -> set[UUID]:
         if any(
-            result.exclusive or result.saga or result.decision.status == OccurrenceStatus.DEAD
+            result.exclusive
+            or result.saga
+            or result.handling is not None
+            or result.decision.status == OccurrenceStatus.DEAD
             for result in results
         ):
             return super().finish(results, now=now)
@@ -187,6 +189,18 @@ class PostgresStore(PortableStore):
             self._rows("move", {"now": now} | _move_columns(moved))
 
     def _write(self, results: Sequence[Result], now: datetime) -> set[UUID]:
+        written = self._write_ends(results, now)
+        kept = [one for one in results if one.handling is not None and one.id in written]
+        if kept:
+            columns = {
+                "ids": uuids(result.id for result in kept),
+                "due_ats": instants(result.due_at for result in kept),
+                "handlings": array(quoted(json.dumps(result.handling)) for result in kept),
+            }
+            self._rows("keep_handling", columns)
+        return written
+
+    def _write_ends(self, results: Sequence[Result], now: datetime) -> set[UUID]:
         if len(results) == 1:
             return self._write_one(results[0], now)
         decisions = [result.decision for result in results]
@@ -203,12 +217,12 @@ class PostgresStore(PortableStore):
                 "errors": array(quoted(decision.error) for decision in decisions),
                 "forgiven": array("1" if decision.forgiven else "0" for decision in decisions),
                 "facts": array(decision.fact for decision in decisions),
-                "datas": array(_told(decision) for decision in decisions),
+                "datas": array(_told(result) for result in results),
             },
         )
 
     def _write_one(self, result: Result, now: datetime) -> set[UUID]:
-        decision, data = result.decision, facts.decision_data(result.decision)
+        decision, data = result.decision, facts.decision_data(result.decision, result.trace)
         return self._ids(
             "finish_one",
             {
@@ -337,6 +351,6 @@ def _move_columns(moved: Sequence[tuple[UUID, Advance]]) -> dict[str, Any]:
     }
 
 
-def _told(decision: Decision) -> str | None:
-    data = facts.decision_data(decision)
+def _told(result: Result) -> str | None:
+    data = facts.decision_data(result.decision, result.trace)
     return None if data is None else quoted(json.dumps(data))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -228,6 +228,10 @@ class Result:
     """The saga that it is a step of."""
     context: str | None = field(default=None, repr=False)
     """JSON text of what it adds to the saga's context."""
+    trace: str = ""
+    """The `traceparent` of the attempt; empty where nobody traces."""
+    handling: Mapping[str, Any] | None = None
+    """What its occurrence is to keep beside its policies from now on; None: what it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from duly.models.fields import EncodedPayload, is_hidden
 from duly.models.saga import SagaStep
 from duly.policy.handling import of_saga
 from duly.policy.states import OccurrenceStatus
+from duly.policy.trace import Carrier, traced
 from duly.store import facts
 from duly.store.events import cancel_locked, events_in, set_due
 
@@ -37,9 +38,12 @@ class Order:
     handling: dict[str, Any] = field(default_factory=dict)
 
 
-def event_of(saga: Saga, step: SagaStep, order: Order, now: datetime) -> ScheduledEvent:
+def event_of(
+    saga: Saga, step: SagaStep, order: Order, now: datetime, carrier: Carrier
+) -> ScheduledEvent:
     """Build the event of a step, a compensation or a timer; the caller saves it.
 
+    carrier: the trace of what it follows from.
     Raises InvalidRule where its rule names no instant.
     """
     due = order.rule.next(EARLIEST)
@@ -61,7 +65,7 @@ def event_of(saga: Saga, step: SagaStep, order: Order, now: datetime) -> Schedul
         payload=EncodedPayload(text),
         rule=order.rule.to_json(),
         execution_timezone=order.rule.zone,
-        handling=of_saga(order.handling, saga.id),
+        handling=traced(of_saga(order.handling, saga.id), carrier),
         created_at=now,
     )
     set_due(event, due, now)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from duly import tracing
 from duly.civil.at import At
 from duly.civil.forms import moment_from_json
 from duly.errors import DulyError, InvalidRule
@@ -37,6 +38,7 @@ from duly.policy.saga import (
 from duly.policy.saga_definition import Definition, Step, WaitFor, WaitUntil
 from duly.policy.service import OWN
 from duly.policy.states import OccurrenceStatus
+from duly.policy.trace import TRACEPARENT
 from duly.store import facts, saga_events
 from duly.store.events import LONGEST_REASON, NOTIFY_WITHIN, event_entry, events_in, record
 from duly.store.rows import Result
@@ -65,12 +67,16 @@ class Mover:
         self._events: list[ScheduledEvent] = []
         self._entries: list[LedgerEntry] = []
         self._told = (saga.status, saga.reason)
+        # What moves it: the caller's trace, or the attempt's that it has heard of.
+        self._carrier = tracing.carrier()
 
     def heard(self, result: Result) -> None:
         """Take what came of an attempt at one of its events."""
         step = self.steps.of_event(result.event_id)
         if step is None:
             return
+        if result.trace:
+            self._carrier = {TRACEPARENT: result.trace}
         status = result.decision.status
         if status == OccurrenceStatus.PENDING:
             self._stop_again(step)
@@ -262,7 +268,7 @@ class Mover:
         return saga_events.stop(self._using, event_id, self._now)
 
     def _schedule(self, step: SagaStep, order: Order) -> None:
-        event = saga_events.event_of(self.saga, step, order, self._now)
+        event = saga_events.event_of(self.saga, step, order, self._now, self._carrier)
         step.event_id = event.id
         self._events.append(event)
 

@@ -145,6 +145,16 @@ def written_since(using: str, moment: datetime) -> int:
     return last or 0
 
 
+def written_until(using: str, moment: datetime) -> int:
+    """Give an id of the ledger beyond which nothing was written before a moment; 0: none is known.
+
+    As far as that is sealed. What was late by more than the seals wait for may lie beyond.
+    """
+    newer = LedgerSeal.objects.using(using).filter(at__gt=moment + SETTLE).order_by("first")
+    last: int | None = newer.values_list("last", flat=True).first()
+    return last or 0
+
+
 def forget(using: str, rows: Iterable[Row], covered: Mapping[int, int]) -> None:
     """Tell the seals of rows that are pruned in this transaction; `covered` is of `covering`."""
     gone: dict[int, list[Row]] = defaultdict(list)

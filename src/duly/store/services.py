@@ -20,14 +20,19 @@ def stored_services(using: str) -> dict[str, Mapping[str, Any]]:
 
 def put_service(using: str, name: str, options: Mapping[str, Any], now: datetime) -> None:
     """Register a service, or change it. Raises ConfigurationError where it cannot work."""
-    service = service_from(name, options)
-    if isinstance(service.target, HttpTarget):
-        _check_secrets(service.target)
+    check_service(name, options)
     Service.objects.using(using).update_or_create(
         name=name,
         defaults={"options": dict(options), "updated_at": now},
         create_defaults={"options": dict(options), "updated_at": now, "created_at": now},
     )
+
+
+def check_service(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError where a service cannot work, or could not be kept in a table."""
+    service = service_from(name, options)
+    if isinstance(service.target, HttpTarget):
+        _check_secrets(service.target)
 
 
 def remove_service(using: str, name: str) -> bool:

@@ -10,9 +10,9 @@ from duly.models import Stamp
 ENVIRONMENT = "environment"
 TZDATA = "tzdata"
 PRUNED = "pruned"
+NOTIFIED = "notified"
 FIRST_ADMIN = "first_admin"
 FIRST_KEY = "first_key"
-NOTIFIED = "notified"
 
 
 def read(using: str, name: str) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connections
 
+from duly import tracing
 from duly.policy.backoff import Backoff
 from duly.store.rows import Claim
 from duly.store.statements import own_connections
@@ -119,7 +120,8 @@ class HandOver:
             while batch := self._next():
                 try:
                     self._publisher = self._publisher or self._open()
-                    self._publisher.publish(batch)
+                    with tracing.dispatching(batch):
+                        self._publisher.publish(batch)
                     backoff.worked()
                 except Exception as error:
                     wait = backoff.failed()

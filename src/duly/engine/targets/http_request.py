@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from duly import __version__
+from duly import __version__, tracing
 from duly.policy.http_target import HttpTarget
 from duly.registry import Occurrence
 from duly.webhooks import sign
@@ -52,6 +52,7 @@ def request_of(
         "duly-due-at": occurrence.due_at.isoformat(),
         "duly-local-time": occurrence.local.isoformat(),
     }
+    headers |= tracing.carrier()
     return HttpRequest(extra | headers, body, (*secrets, *extra.values(), *signatures))
 
 

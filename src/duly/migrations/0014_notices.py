@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('duly', '0014_engines'),
+        ('duly', '0013_engines'),
     ]
 
     operations = [
