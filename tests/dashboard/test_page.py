@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -166,14 +165,17 @@ def _raises(*_: Any) -> bool:
     raise OperationalError("gone")
 
 
-def test_the_admin_leads_to_it(log_in: LogIn, using: str) -> None:
-    client = log_in("view_scheduledevent")
-    User.objects.update(is_superuser=True)
-    answer = client.get("/admin/duly/")
-    if answer.status_code == 404:
-        pytest.skip("none of duly's pages is in the admin")
+def test_the_admin_leads_to_it(log_in: LogIn) -> None:
+    page = Page(log_in("view_scheduledevent").get("/admin/duly/").content.decode())
 
-    assert 'href="/duly/"' in answer.content.decode()
+    assert page.links["Dashboard"] == ["/duly/"]
+
+
+def test_a_row_leads_to_its_page_in_the_admin(viewer: Client, using: str) -> None:
+    event = stored_event(using, NOW)
+    page = Page(viewer.get("/duly/rows/due/").content.decode())
+
+    assert page.links[str(event.pk)] == [f"/admin/duly/scheduledevent/{event.pk}/change/"]
 
 
 def test_its_files_load_nothing_from_elsewhere() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 WIDTH, HEIGHT = 600.0, 120.0
 # Of a place, what a bar leaves free on its right.
 _GAP = 0.2
+_EDGE = 2.0
 # What is quicker than this, nobody waits for.
 LEAST_SECONDS = 0.01
 _MARKS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0)
@@ -36,6 +37,13 @@ class Line:
     """One line, broken where nothing is known."""
 
     path: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a colour stands for."""
+
     kind: str
     name: str
 
@@ -63,6 +71,7 @@ class Chart:
     """Below it, from left to right."""
     bars: Sequence[Bar] = ()
     lines: Sequence[Line] = ()
+    keys: Sequence[Key] = ()
     heads: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
     notes: Sequence[str] = ()
@@ -108,7 +117,7 @@ def stacked(parts: Sequence[Part], told: Sequence[str], most: int) -> Iterator[B
             )
 
 
-def line(values: Sequence[float | None], top: float, kind: str, name: str) -> Line:
+def line(values: Sequence[float | None], top: float, kind: str) -> Line:
     """Draw seconds on a logarithmic scale from LEAST_SECONDS to `top`."""
     place = WIDTH / max(1, len(values))
     path, pen_is_down = [], False
@@ -116,11 +125,12 @@ def line(values: Sequence[float | None], top: float, kind: str, name: str) -> Li
         if value is None:
             pen_is_down = False
             continue
-        y = HEIGHT * (1 - _height(value, top))
+        # Not upon the edges, where half of it would be cut off.
+        y = _EDGE + (HEIGHT - 2 * _EDGE) * (1 - _height(value, top))
         # A step, so that a lone value is to be seen as well.
         path.append(f"{'L' if pen_is_down else 'M'}{n * place:.1f} {y:.1f}H{(n + 1) * place:.1f}")
         pen_is_down = True
-    return Line(" ".join(path), kind, name)
+    return Line(" ".join(path), kind)
 
 
 def top_of(values: Sequence[float | None]) -> float:

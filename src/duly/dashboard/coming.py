@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from duly.dashboard import charts, words
-from duly.dashboard.charts import Cell, Chart, Part
+from duly.dashboard.charts import Cell, Chart, Key, Part
 from duly.dashboard.expansion import expansion
 from duly.dashboard.history import Window
 from duly.dashboard.links import rows_url
@@ -60,6 +60,11 @@ def coming(using: str, now: datetime) -> Chart:
         top=words.count(most),
         labels=[words.minute(at) for at in (spans.start, starts[spans.count // 2], spans.end)],
         bars=tuple(charts.stacked(parts, told, most)),
+        keys=(
+            Key("coming", "next firings"),
+            Key("added", "firings after these, by rules"),
+            Key("storm", "a storm"),
+        ),
         heads=("Due from (UTC)", "Stored", "By rules, further on"),
         rows=[
             [

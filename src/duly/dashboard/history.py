@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from duly.dashboard import charts, words
-from duly.dashboard.charts import Cell, Chart, Part
+from duly.dashboard.charts import Cell, Chart, Key, Part
 from duly.dashboard.links import rows_url
 from duly.store.backlog import MOST_COUNTED
 from duly.store.spans import Born, Spans, born
@@ -56,7 +56,7 @@ def _throughput(window: Window, spans: Spans, found: Sequence[Born]) -> Chart:
         name=f"throughput-{window.name}",
         title=f"Throughput. {window.title}",
         desc=f"{_total(found, total)} taken up by engines; {words.count(most)} at most in one "
-        f"{_unit(window)}. Dead at the bottom, then succeeded, then what has not ended well yet.",
+        f"{_unit(window)}.",
         top=words.count(most),
         labels=_labels(spans),
         bars=tuple(
@@ -64,6 +64,7 @@ def _throughput(window: Window, spans: Spans, found: Sequence[Born]) -> Chart:
                 [Part("dead", dead), Part("succeeded", succeeded), Part("open", rest)], told, most
             )
         ),
+        keys=(Key("dead", "dead"), Key("succeeded", "succeeded"), Key("open", "neither yet")),
         heads=("Taken up from (UTC)", "Occurrences", "Succeeded", "Dead"),
         rows=[
             [
@@ -91,9 +92,9 @@ def _lateness(window: Window, spans: Spans, found: Sequence[Born]) -> Chart:
         top=words.seconds(top),
         labels=_labels(spans),
         lines=[
-            charts.line(values, top, name, name)
-            for name, values in zip(_NAMES, quantiles, strict=True)
+            charts.line(values, top, name) for name, values in zip(_NAMES, quantiles, strict=True)
         ],
+        keys=[Key(name, name) for name in _NAMES],
         heads=("Taken up from (UTC)", *_NAMES, "Of"),
         rows=[
             [

@@ -56,7 +56,7 @@ class Part:
         seconds = self.poll_seconds - 0.5
         try:
             return kept.get(f"{using}:{self.name}", seconds, lambda: self._drawn(using))
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, TimeoutError):
             return ""
 
     def _drawn(self, using: str) -> str:

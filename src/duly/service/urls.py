@@ -17,6 +17,9 @@ def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
     ]
     if options.admin:
         found.append(path("admin/", admin.site.urls))
+        # The admin's pages name no icon, and browsers then ask for this.
+        icon = RedirectView.as_view(url=f"{settings.STATIC_URL}duly/icon.svg", permanent=True)
+        found.append(path("favicon.ico", icon))
         # Who looks at it logs in there.
         found.append(path("duly/", include("duly.urls")))
     if options.api:
