@@ -88,7 +88,7 @@ def test_the_dead_of_one_error_are_replayed_together(admin: Client, using: str) 
     assert "3 rows would be changed" in text_of(counted)
     done = admin.post(bulk_of("deadletter"), _hidden(counted) | {"reason": "mended"}, follow=True)
 
-    assert "Replay: 3 done" in text_of(done)
+    assert "Replay the dead: 3 done" in text_of(done)
     assert Occurrence.objects.using(using).filter(status="pending").count() == 3
     assert Occurrence.objects.using(using).filter(status="dead").count() == 1
     facts = LedgerEntry.objects.using(using).filter(actor="admin:ann")

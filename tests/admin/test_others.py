@@ -158,7 +158,8 @@ def test_a_service_is_added_changed_and_removed(admin: Client, using: str) -> No
         ('{"target": "pigeon"}', "target must be one of"),
         ('{"in_flight": 0}', "in_flight"),
         (
-            '{"target": "http", "url": "https://crm.test", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}',
+            '{"target": "http", "url": "https://crm.test",'
+            ' "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}',
             "must be named",
         ),
         ("[]", "must be a dict"),

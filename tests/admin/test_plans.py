@@ -12,19 +12,22 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from duly.admin import searches
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from tests.admin.pages import list_of, page_of
 from tests.builders import NOW, stored_event
 
-ROWS = 30_000
+ROWS = 10_000
 SERVICES, TYPES, ENTITIES = 5, 40, 3_000
 TABLES = ("duly_scheduledevent", "duly_occurrence", "duly_ledgerentry")
 
 
 @pytest.fixture
-def crowded(admin: Client, using: str) -> ScheduledEvent:
-    """Tens of thousands of rows of each kind, and statistics that say so; gives an event."""
+def crowded(admin: Client, using: str, monkeypatch: pytest.MonkeyPatch) -> ScheduledEvent:
+    """Ten thousand rows of each kind, and statistics that say so; gives an event."""
+    # As small a part of these as a look is of a large table.
+    monkeypatch.setattr(searches, "LOOKED_AT", 200)
     event = stored_event(using, NOW + timedelta(days=1))
     fields = {one.attname: getattr(event, one.attname) for one in ScheduledEvent._meta.fields}
     made = [NOW - timedelta(seconds=ROWS - number) for number in range(ROWS)]
@@ -142,35 +145,38 @@ def test_no_list_filter_or_search_reads_a_whole_table(
     assert read == {}
 
 
-@pytest.mark.only_postgres
-@pytest.mark.parametrize(
-    ("address", "index"),
-    [
-        (("scheduledevent", "q=k17"), "duly_event_key_unique"),
-        (("scheduledevent", "entity=visit:17"), "duly_event_entity"),
-        (("scheduledevent", "status=scheduled"), "duly_event_next_at"),
-        (("scheduledevent", "status=paused"), "duly_event_paused"),
-        (("scheduledevent", ""), "duly_scheduledevent_pkey"),
-        (("scheduledevent", "type=nothing"), "duly_scheduledevent_pkey"),
-        (("occurrence", "status=pending"), "duly_occurrence_wake_at"),
-        (("occurrence", "q=visit:17"), "duly_occurrence_unique"),
-        (("deadletter", ""), "duly_occurrence_dead"),
-        (("ledgerentry", "fact=nothing"), "duly_ledgerentry_pkey"),
-    ],
-)
-def test_a_list_is_read_by_the_index_that_is_meant_for_it(
-    admin: Client, using: str, crowded: ScheduledEvent, address: tuple[str, str], index: str
-) -> None:
-    with CaptureQueriesContext(connections[using]) as queries:
-        admin.get(list_of(*address))
+MEANT = {
+    ("scheduledevent", "q=k17"): "duly_event_key_unique",
+    ("scheduledevent", "entity=visit:17"): "duly_event_entity",
+    ("scheduledevent", "status=scheduled"): "duly_event_next_at",
+    ("scheduledevent", "status=paused"): "duly_event_paused",
+    ("scheduledevent", ""): "duly_scheduledevent_pkey",
+    ("scheduledevent", "type=nothing"): "duly_scheduledevent_pkey",
+    ("occurrence", "status=pending"): "duly_occurrence_wake_at",
+    ("occurrence", "q=visit:17"): "duly_occurrence_unique",
+    ("deadletter", ""): "duly_occurrence_dead",
+    ("ledgerentry", "fact=nothing"): "duly_ledgerentry_pkey",
+}
 
-    used = {
-        node.get("Index Name")
-        for query in queries.captured_queries
-        if any(table in query["sql"] for table in TABLES)
-        for node in _plan(using, query["sql"])
-    }
-    assert index in used
+
+@pytest.mark.only_postgres
+def test_a_list_is_read_by_the_index_that_is_meant_for_it(
+    admin: Client, using: str, crowded: ScheduledEvent
+) -> None:
+    others = {}
+    for address, index in MEANT.items():
+        with CaptureQueriesContext(connections[using]) as queries:
+            admin.get(list_of(*address))
+        used = {
+            node.get("Index Name")
+            for query in queries.captured_queries
+            if any(table in query["sql"] for table in TABLES)
+            for node in _plan(using, query["sql"])
+        }
+        if index not in used:
+            others[address] = used
+
+    assert others == {}
 
 
 def _plan(using: str, sql: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pytest
 
 import duly
 from duly import checks
+from duly.admin import PAGES as ADMIN
 from duly.conf import KNOWN
 from duly.models import ScheduledEvent
 
@@ -98,3 +99,11 @@ def test_the_five_minutes_of_the_readme_schedule_what_they_say(
     assert event.next_at is not None
     assert event.next_at.isoformat() == "2031-03-29T22:00:00+00:00"
     assert "09:00 +11:00 Australia/Sydney" in capsys.readouterr().out
+
+
+def test_the_reference_names_every_permission() -> None:
+    text = (ROOT / "docs/reference/permissions.md").read_text()
+    own = [name for model in ADMIN for name, _ in model._meta.permissions]
+    viewed = [f"view_{model._meta.model_name}" for model in ADMIN if not model._meta.proxy]
+
+    assert [name for name in [*own, *viewed] if f"`duly.{name}`" not in text] == []

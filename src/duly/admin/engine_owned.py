@@ -151,7 +151,7 @@ class EngineOwned(_ModelAdmin):
             "is_narrowed": bool(asked.values),
             "estimate": None if asked.values or place else estimated_rows(using, self.model),
             "is_cut": page.is_cut,
-            "looked_at": searches.LOOKED_AT,
+            "looked_at": search.order.looked_at,
             "next_query": asked.query(after=next_place) if next_place else "",
             "first_query": asked.query() if place else "",
             "has_place": place is not None,

@@ -15,7 +15,7 @@ from duly.admin.filters import SPANS, Asked, Field, as_uuid
 from duly.admin.searches import NEWEST_FIRST, Order, Search
 from duly.ids import first_id
 from duly.models import DeadLetter, Occurrence, ScheduledEvent
-from duly.policy.states import LIVE, TERMINAL, OccurrenceStatus
+from duly.policy.states import LIVE, OccurrenceStatus
 
 COLUMNS = (
     "event_id",
@@ -153,9 +153,10 @@ def _of_event(row: Occurrence, now: datetime) -> object:
 
 REPLAY = BulkAction(
     name="replay",
-    label="Replay",
+    label="Replay the dead",
     permission=permissions.REPLAY,
-    applies=Q(status__in=sorted(TERMINAL), wake_at__isnull=True),
+    # What went well is replayed one by one, on its page.
+    applies=Q(status=OccurrenceStatus.DEAD),
     perform=verbs.replay_each,
 )
 CANCEL = BulkAction(

@@ -26,6 +26,7 @@ from duly.store.notes import LONGEST_REASON
 # As W3C Trace Context writes it, beside the stored policies.
 _TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 GROUPS_SHOWN = 20
+MOST_GROUPED = 2_000
 
 
 class OccurrenceAdmin(EngineOwned):
@@ -102,7 +103,7 @@ class DeadLetterAdmin(OccurrenceAdmin):
         using = config().database
         asked = filters.read(DEAD_FIELDS, request.GET)
         search = search_dead(using, asked, clock.now(using))
-        groups = dead.grouped(search.base.filter(search.extra).order_by())
+        groups = dead.grouped(search.base.filter(search.extra).order_by(), MOST_GROUPED)
         return {
             "groups": [
                 {

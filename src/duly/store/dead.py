@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -42,15 +43,13 @@ class Groups:
     """Whether all were looked at; False: only so many of the newest."""
 
 
-def grouped(rows: QuerySet[Occurrence, Occurrence]) -> Groups:
-    """Part dead occurrences by service, event type and error."""
+def grouped(rows: QuerySet[Occurrence, Occurrence], most: int = MOST_GROUPED) -> Groups:
+    """Part dead occurrences by service, event type and error; of the newest, so many."""
     # What follows the first line differs with each, and may be long.
     lines = rows.annotate(line=Substr("error", 1, LONGEST_LINE)).order_by("-due_at", "-id")
-    found = list(
-        lines.values_list("service", "event_type", "line", "due_at", "id")[: MOST_GROUPED + 1]
-    )
+    found = list(lines.values_list("service", "event_type", "line", "due_at", "id")[: most + 1])
     groups: dict[tuple[str, str, str], Group] = {}
-    for service, event_type, line, due_at, id_ in found[:MOST_GROUPED]:
+    for service, event_type, line, due_at, id_ in found[:most]:
         error = line.partition("\n")[0]
         group = groups.get((service, event_type, error))
         if group is None:
@@ -67,9 +66,9 @@ def grouped(rows: QuerySet[Occurrence, Occurrence]) -> Groups:
             group.count += 1
             group.first_due_at = due_at
     ordered = sorted(groups.values(), key=lambda group: -group.count)
-    return Groups(ordered, min(len(found), MOST_GROUPED), len(found) <= MOST_GROUPED)
+    return Groups(ordered, min(len(found), most), len(found) <= most)
 
 
-def count_up_to(rows: QuerySet[Occurrence, Occurrence], most: int) -> int:
+def count_up_to(rows: QuerySet[Any, Any], most: int) -> int:
     """Count rows, and stop at so many."""
     return rows[:most].count()
