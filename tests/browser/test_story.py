@@ -63,6 +63,7 @@ def test_an_event_is_rescheduled_and_its_firing_seen_live(clinic: Clinic, open_p
         event.goto(f"{EVENTS}?q=operation-1")
         row_of(event, "operation-1").click()
         reschedule(event, "every 1s")
+        event.get_by_label("At most").fill("1")
         event.locator("#reschedule-reason").fill("the theatre is free")
         event.get_by_role("button", name="Reschedule…").click()
         event.get_by_role("button", name="yes, do it").click()

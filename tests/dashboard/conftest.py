@@ -42,7 +42,7 @@ def log_in(using: str, clock: ManualClock) -> LogIn:
     """Log somebody in."""
 
     def log_in(*permissions: str, is_staff: bool = True) -> Client:
-        user = User.objects.create_user("ann", password="x", is_staff=is_staff)
+        user = User.objects.create(username="ann", is_staff=is_staff)
         user.user_permissions.set(
             Permission.objects.filter(content_type__app_label="duly", codename__in=permissions)
         )

@@ -13,8 +13,6 @@ from tests.builders import NOW, stored_event
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-    timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
-)
 
 
 def occurrence(

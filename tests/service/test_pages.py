@@ -63,6 +63,13 @@ def test_no_script_of_a_page_is_written_into_it(service: Serving, page: str) -> 
     assert not re.search(r"\son\w+=", text)
 
 
+def test_the_dashboard_is_behind_the_admins_login(service: Serving) -> None:
+    answer = service.get("/duly/")
+
+    assert answer.status == 302
+    assert answer.headers["location"] == "/admin/login/?next=/duly/"
+
+
 def test_the_admin_takes_no_form_without_its_token(service: Serving) -> None:
     answer = service.ask("POST", "/admin/login/", b"username=admin&password=x")
 

@@ -19,6 +19,8 @@ from duly.policy.states import LIVE, OccurrenceStatus
 from duly.store.backlog import MOST_COUNTED, OVERDUE_AFTER
 
 MOST_SHOWN = 200
+# Where no index knows of what is asked: so many of those that come up first.
+MOST_SEARCHED = 2_000
 LONGEST = 410
 Events = QuerySet[ScheduledEvent, ScheduledEvent]
 Occurrences = QuerySet[Occurrence, Occurrence]
@@ -154,8 +156,7 @@ def _born(rows: Occurrences, given: Given, now: datetime) -> Occurrences:
 def _pending(rows: Events, given: Given, now: datetime) -> Events:
     if not given.service:
         raise InvalidEvent("service must be the name of one")
-    # No index knows of services: of what comes up first, as many as are counted elsewhere.
-    soonest = rows.filter(next_at__isnull=False).order_by("next_at").values("pk")[:MOST_COUNTED]
+    soonest = rows.filter(next_at__isnull=False).order_by("next_at").values("pk")[:MOST_SEARCHED]
     return rows.filter(pk__in=soonest, service=given.service).order_by("next_at")
 
 
@@ -178,7 +179,7 @@ KINDS: Mapping[str, _Kind] = {
     "dead": _Kind("Dead", "Their attempts are used up; the latest first.", None, _dead),
     "coming": _Kind("To come", "Events by their next due instant.", _coming),
     "born": _Kind("Taken up", "Occurrences by when an engine took them up.", None, _born),
-    "pending": _Kind("Pending", "Of the 10,000 events due soonest, those of a service.", _pending),
+    "pending": _Kind("Pending", "Of the 2,000 events due soonest, those of a service.", _pending),
     "waiting": _Kind(
         "Waiting",
         "Occurrences that wait before a breaker or a limit.",

@@ -49,13 +49,19 @@ class Part:
     """Between two readings by one page; as long as what was found is kept for others."""
     find: Callable[[str, datetime], Any]
 
-    def found(self) -> Any:
-        """Give what is so, or was so a moment ago."""
+    def text(self) -> str:
+        """Give the HTML of what is so, or was so a moment ago; empty: the database is silent."""
         using = config().database
-        key = f"{using}:{self.name}"
         # A little less: who comes back on time is to see something new.
         seconds = self.poll_seconds - 0.5
-        return kept.get(key, seconds, lambda: self.find(using, clock.now(using)))
+        try:
+            return kept.get(f"{using}:{self.name}", seconds, lambda: self._drawn(using))
+        except (OperationalError, InterfaceError):
+            return ""
+
+    def _drawn(self, using: str) -> str:
+        found = self.find(using, clock.now(using))
+        return render_to_string(f"duly/dashboard/{self.name}.html", {"found": found})
 
 
 PARTS = {
@@ -79,7 +85,7 @@ def guarded(*, is_part: bool = False) -> Callable[[View[P]], View[P]]:
 
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
-        def guard(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        def guard(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             user = request.user
             if not user.is_authenticated:
                 if is_part:
@@ -98,7 +104,7 @@ def guarded(*, is_part: bool = False) -> Callable[[View[P]], View[P]]:
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show the whole page."""
     context = {
-        "parts": [{"part": one, "text": _rendered(one)} for one in PARTS.values()],
+        "parts": [{"part": one, "text": one.text()} for one in PARTS.values()],
         **_shared(),
     }
     return render(request, "duly/dashboard/page.html", context)
@@ -109,7 +115,7 @@ def part(request: HttpRequest, name: str) -> HttpResponse:
     """Give one part of the page. 503 where the database does not answer."""
     if name not in PARTS:
         raise Http404(f"the dashboard has no part {name!r:.40}")
-    text = _rendered(PARTS[name])
+    text = PARTS[name].text()
     return HttpResponse(text or "the database does not answer", status=200 if text else 503)
 
 
@@ -126,14 +132,6 @@ def rows_view(request: HttpRequest, kind: str) -> HttpResponse:
         raise Http404(f"there are no rows {kind!r:.40}")
     context = {"title": found.title, "found": found, "most": rows.MOST_SHOWN, **_shared()}
     return render(request, "duly/dashboard/rows.html", context)
-
-
-def _rendered(one: Part) -> str:
-    """Give the HTML of a part; empty where the database does not answer."""
-    try:
-        return render_to_string(f"duly/dashboard/{one.name}.html", {"found": one.found()})
-    except (OperationalError, InterfaceError):
-        return ""
 
 
 def _shared() -> dict[str, Any]:

@@ -86,7 +86,8 @@ def load(using: str, spans: Spans, most: int = MOST_COUNTED) -> list[int]:
     counts = [0] * spans.count
     starts = spans.starts()
     for at in rows.order_by("next_at").values_list("next_at", flat=True)[:MOST_READ]:
-        counts[bisect_right(starts, at) - 1] += 1
+        if at is not None:
+            counts[bisect_right(starts, at) - 1] += 1
     return [min(most, count) for count in counts]
 
 

@@ -14,7 +14,7 @@ SELECT
             WHERE id >= spans.low AND id < spans.high
             ORDER BY id
             LIMIT %(most)s
-        ) AS some
+        ) AS counted
     )
 FROM spans
 WHERE high IS NOT NULL

@@ -10,7 +10,7 @@ SELECT
               AND next_at < %(start)s::timestamptz + (n + 1) * %(step)s::interval
             ORDER BY next_at
             LIMIT %(most)s
-        ) AS some
+        ) AS counted
     )
 FROM generate_series(0, %(spans)s::int - 1) AS n
 ORDER BY n

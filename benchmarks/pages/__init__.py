@@ -1,0 +1,1 @@
+"""How long pages take with a million of everything; see `__main__`."""
