@@ -136,6 +136,7 @@ def _query(asked: filters.Asked, group: dead.Group) -> str:
 def _attempt(one: Attempt, row: Occurrence, now: datetime) -> dict[str, Any]:
     is_last = one.number == row.attempt
     ended = one.ended_at or (now if one.outcome == "running" else None)
+    error = one.error or (row.error if is_last else "")
     took: timedelta | None = ended - one.began_at if ended and one.began_at else None
     return {
         "number": one.number,
@@ -143,7 +144,9 @@ def _attempt(one: Attempt, row: Occurrence, now: datetime) -> dict[str, Any]:
         "ended": cells.instant(one.ended_at),
         "took": cells.span(took),
         "outcome": cells.status(one.outcome),
-        "error": one.error or (row.error if is_last else ""),
+        "error": cells.shortened(error),
+        # The last one's stands above, whole.
+        "trail": "" if is_last or "\n" not in error else error,
         "retry": cells.instant(one.retry_at),
         "fenced": cells.instant(one.fenced_at) if one.fenced_at else "",
         # Only who has it now is known by name.

@@ -47,5 +47,7 @@ def _shown(request: HttpRequest, row: Any, name: str, redacted: Any) -> Shown:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return ""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}\n… cut at {LONGEST:,} characters"

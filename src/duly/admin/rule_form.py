@@ -24,6 +24,7 @@ NAMES = ("rule", "tz", "gap", "fold", "start", "end", "max")
 # Each is added by itself, so that what it breaks is said beside it.
 _ADDED = ("gap", "fold", "start", "end", "max")
 _PLAIN = {"cron": "expr", "at": "local", "rrule": "text"}
+_USUAL = {"gap": "shift", "fold": "first"}
 _KNOWN = frozenset({"v", "kind", "tz", "gap", "fold", "start"})
 
 
@@ -89,6 +90,8 @@ def filled(stored: Mapping[str, Any]) -> dict[str, str]:
         and not ("start" in given and kind == "at")
     ):
         found = {name: str(stored.get(name) or "") for name in ("tz", "gap", "fold", "start")}
+        # Left as usual, since a rule of another kind may not take them.
+        found |= {name: "" for name, usual in _USUAL.items() if found[name] == usual}
         return found | {"rule": str(stored[_PLAIN[kind]])}
     if kind == "every" and given <= {"v", "kind", "microseconds", "anchor", "tz"}:
         every = timedelta(microseconds=stored["microseconds"])

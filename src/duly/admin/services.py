@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib.admin import ModelAdmin
@@ -122,6 +122,9 @@ class ServiceAdmin(_ModelAdmin):
     list_per_page = 100
     show_full_result_count = False
     change_list_template = "admin/duly/services.html"
+
+    class Media:
+        css: ClassVar = {"all": ["duly/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return Service.objects.using(config().database)

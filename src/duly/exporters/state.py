@@ -27,6 +27,7 @@ from duly.engine.rederive import applied_release, prevails
 from duly.policy.breaker import BreakerStatus
 from duly.store.backlog import MOST_COUNTED, Backlog, backlog
 from duly.store.depth import Breakers, Depth, breakers, depth
+from duly.store.engines import alive
 
 # Between scrapes of several servers the database is asked once.
 KEPT_SECONDS = 2.0
@@ -39,6 +40,7 @@ class _Found:
     backlog: Backlog
     depth: Depth
     breakers: Breakers
+    engines: int
     age: timedelta | None
     """Of this process's time zone data."""
     is_outdated: bool
@@ -83,6 +85,7 @@ class State(Collector):
         found = self._look()
         yield _gauge("database_up", "1 where it answers", found is not None)
         if found is not None:
+            yield _gauge("engines", "Engines that are alive and claim", found.engines)
             yield from _of_queue(found.backlog, found.depth)
             yield from _of_breakers(found.breakers, self._named)
             yield from _of_zones(found)
@@ -106,6 +109,7 @@ def _find(using: str) -> _Found:
         backlog(using, now),
         depth(using),
         breakers(using, MOST_GATES),
+        sum(engine.stopping_at is None for engine in alive(using, now)),
         least_age(zones.current().release, now),
         not prevails(applied_release(using)),
     )

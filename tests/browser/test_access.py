@@ -1,0 +1,111 @@
+"""Whoever cannot see well, or uses no mouse, or holds a phone, can use each page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Clinic, Open
+from tests.browser.pages import pages_of
+from tests.browser.watching import PHONE
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
+GRAVE = {"serious", "critical"}
+EVENTS = "/admin/duly/scheduledevent/"
+ACROSS = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > width + 1)
+    .filter((one) => !one.parentElement.closest(".duly-scroll, .scroll, svg, #nav-sidebar"))
+    .map((one) => one.outerHTML.slice(0, 120)).slice(0, 5);
+}"""
+
+
+def violations(page: Page) -> list[str]:
+    """Ask axe-core; through the debugger, since the policy lets no page run it."""
+    page.evaluate(AXE)
+    found: list[Any] = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{page.url}: {one['id']}: {one['help']}: {node['html'][:200]} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"][:3]
+    ]
+
+
+def open_all(page: Page) -> None:
+    """Show what is folded."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(
+    clinic: Clinic, open_page: Open, scheme: Literal["light", "dark"]
+) -> None:
+    with open_page(color_scheme=scheme) as (page, _):
+        found = []
+        for path in pages_of(clinic).values():
+            page.goto(path)
+            open_all(page)
+            found += violations(page)
+        page.context.clear_cookies()
+        page.goto("/admin/login/")
+        found += violations(page)
+
+    assert found == []
+
+
+def test_nothing_is_wider_than_a_phone(clinic: Clinic, open_page: Open) -> None:
+    with open_page(viewport=PHONE, is_mobile=True, has_touch=True) as (page, _):
+        wide = {}
+        for name, path in pages_of(clinic).items():
+            page.goto(path)
+            open_all(page)
+            if across := page.evaluate(ACROSS):
+                wide[name] = across
+
+    assert wide == {}
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element has the focus, as somebody without a mouse does."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if page.evaluate("(wanted) => document.activeElement.matches(wanted)", selector):
+            return
+    raise AssertionError(f"no Tab leads to {selector} on {page.url}")
+
+
+def test_an_event_is_found_and_paused_by_the_keyboard_alone(open_page: Open) -> None:
+    with open_page() as (page, _):
+        page.goto(EVENTS)
+        tab_to(page, "[name=entity]")
+        page.keyboard.type("patient:105")
+        page.keyboard.press("Enter")
+        expect(page.locator("#result_list tbody tr")).to_have_count(1)
+        tab_to(page, "#result_list a[href*='/change/']")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Change it")).to_be_visible()
+        tab_to(page, "summary")
+        while "Pause" not in page.evaluate("document.activeElement.textContent"):
+            tab_to(page, "summary")
+        page.keyboard.press("Enter")
+        tab_to(page, "#pause-reason")
+        page.keyboard.type("on holiday")
+        page.keyboard.press("Enter")
+        tab_to(page, "form.duly-form button")
+        page.keyboard.press("Enter")
+        expect(page.locator(".messagelist")).to_contain_text("done")
+        expect(page.locator(".duly-status").first).to_have_text("paused")
+
+
+def test_the_first_tab_on_the_dashboard_leads_to_its_content(open_page: Open) -> None:
+    with open_page() as (page, _):
+        page.goto("/duly/")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        tab_to(page, "#tile-due")
