@@ -56,8 +56,7 @@ def main() -> None:
         "reminder", duly.Every(timedelta(days=2)), entity=("patient", 4711), key="pills:4711"
     )
     dead = [
-        duly.schedule_event("export", soon, entity=("ward", n), key=f"export-{n}")
-        for n in (3, 4)
+        duly.schedule_event("export", soon, entity=("ward", n), key=f"export-{n}") for n in (3, 4)
     ]
     saga = duly.start_saga("book_surgery", key="surgery:1", entity=("patient", 4711))
     duly.open_breaker("type:transfer")
