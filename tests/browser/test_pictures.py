@@ -40,6 +40,8 @@ def photographed(request: pytest.FixtureRequest) -> None:
         with watched(browser, clinic.url, storage_state=cookies, **options) as (page, _):
             for name, path in pages.items():
                 page.goto(path)
+                # Once more: now the server knows in which zone the browser is.
+                page.reload()
                 if name == "event" and look != "phone":
-                    page.locator("#firings").scroll_into_view_if_needed()
+                    page.locator("#firings").evaluate("(head) => head.scrollIntoView()")
                 page.screenshot(path=IMAGES / f"{name}-{look}.png")
