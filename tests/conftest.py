@@ -36,7 +36,16 @@ from tests.settings import DATABASE_ALIASES
 # How long the clean-up waits for a lock that a test forgot to give back.
 LOCK_WAIT = "10s"
 PARTITIONED = "partitioned"
+# They reach the database through the layers beneath, which are tried on each.
+OUTER = frozenset({"access", "admin", "dashboard", "doctor", "exporters", "rest"})
 SERVERS = pytest.StashKey[ExitStack]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--everywhere`."""
+    parser.addoption(
+        "--everywhere", action="store_true", help="the outer layers on SQLite as well"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -95,6 +104,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses `database` on each; on partitioned tables too, where it asks for that."""
     if "database" in metafunc.fixturenames:
         names = list(DATABASE_ALIASES)
+        part = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
+        if part in OUTER and not metafunc.config.getoption("everywhere"):
+            names = ["postgres"]
         if metafunc.definition.get_closest_marker("only_postgres"):
             names = ["postgres"]
         if metafunc.definition.get_closest_marker("also_partitioned"):

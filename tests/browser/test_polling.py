@@ -14,9 +14,9 @@ SET_HIDDEN = """(hidden) => {
 
 
 def requests_of(page: Page) -> list[str]:
-    """Count what is asked from now on."""
+    """Give the parts that are asked for from now on."""
     found: list[str] = []
-    page.on("request", lambda request: found.append(request.url))
+    page.on("request", lambda request: "/part/" in request.url and found.append(request.url))
     return found
 
 

@@ -63,9 +63,9 @@ class Watched:
 
     def assert_clean(self) -> None:
         """Fail with all that went wrong."""
-        assert self.errors == []
-        assert self.elsewhere == []
-        assert self.unguarded == []
+        for what in ("errors", "elsewhere", "unguarded"):
+            found = getattr(self, what)
+            assert not found, f"{what}: {found}"
 
 
 @contextmanager

@@ -281,7 +281,7 @@ def test_what_is_held_through_a_long_outage_fires_after_it(
     request.addfinalizer(lambda: clocks.use(previous))
     handle("remind", lambda occurrence: None)
     start_engine()
-    duly.schedule_event("remind", soon(0.3))
+    duly.schedule_event("remind", soon(0.9))
     signals.wait("events.planned")
 
     clock.is_broken = True

@@ -14,7 +14,14 @@ from duly.testing.servers import POSTGRES_VARIABLE
 from tests.service_api.running import Running, running
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgres"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the service on PostgreSQL, and with `--everywhere` on SQLite as well."""
+    if "service" in metafunc.fixturenames:
+        kinds = ["sqlite", "postgres"] if metafunc.config.getoption("everywhere") else ["postgres"]
+        metafunc.parametrize("service", kinds, indirect=True, scope="package")
+
+
+@pytest.fixture(scope="package")
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:

@@ -9,6 +9,8 @@ from django.views.generic import RedirectView
 
 from duly.service.options import ServiceOptions
 
+DASHBOARD = "/duly/"
+
 
 def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
     """Give the paths of the parts that are not switched off."""
@@ -16,12 +18,15 @@ def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
         path("", RedirectView.as_view(url=options.home), name="home")
     ]
     if options.admin:
+        admin.site.site_header = admin.site.site_title = "duly"
+        # "View site": there, the site is what one looks at.
+        admin.site.site_url = DASHBOARD
         found.append(path("admin/", admin.site.urls))
         # The admin's pages name no icon, and browsers then ask for this.
         icon = RedirectView.as_view(url=f"{settings.STATIC_URL}duly/icon.svg", permanent=True)
         found.append(path("favicon.ico", icon))
         # Who looks at it logs in there.
-        found.append(path("duly/", include("duly.urls")))
+        found.append(path(DASHBOARD.strip("/") + "/", include("duly.urls")))
     if options.api:
         found.append(path("", include("duly.rest.urls")))
     return found
