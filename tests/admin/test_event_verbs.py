@@ -200,6 +200,31 @@ def test_the_builder_begins_with_the_rule_that_there_is(rule: Any) -> None:
     assert form.rule == rule
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"rule": "FREQ=WEEKLY", "tz": "Asia/Tokyo"}, "start"),
+        ({"rule": "FREQ=WEEKLY", "tz": "Asia/Tokyo", "start": "soon"}, "start"),
+        ({"rule": "FREQ=WEEKLY", "start": "2027-01-01 09:00"}, "tz"),
+        ({"rule": "FREQ=WEEKLI", "tz": "Asia/Tokyo", "start": "2027-01-01 09:00"}, "rule"),
+        ({"rule": "every 15m", "gap": "skip"}, "gap"),
+    ],
+    ids=["no start", "no civil time", "no zone", "no frequency", "no gap"],
+)
+def test_an_error_stands_beside_the_field_that_is_wrong(given: dict[str, str], field: str) -> None:
+    from duly.admin import rule_form
+
+    assert list(rule_form.read(given).errors) == [field]
+
+
+def test_the_builder_lets_a_rule_be_replaced_by_one_of_another_kind() -> None:
+    from duly.admin import rule_form
+
+    fields = rule_form.filled(duly.At("2027-03-28 02:30", "Europe/Berlin").to_json())
+
+    assert rule_form.read(fields | {"rule": "every 15m"}).errors == {}
+
+
 def test_the_timeline_shows_retries_deaths_and_what_comes_for_all_events_of_an_entity(
     admin: Client, using: str
 ) -> None:

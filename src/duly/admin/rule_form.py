@@ -13,7 +13,7 @@ from duly.civil.forms import rule_from_json
 from duly.civil.resolve import FoldPolicy, GapPolicy
 from duly.civil.rules import Rule
 from duly.civil.zones import get_zone
-from duly.cli.rules import read_rule
+from duly.cli.rules import is_recurrence, read_rule
 from duly.errors import DulyError, InvalidRule
 
 LONGEST_RULE = 2000
@@ -53,6 +53,9 @@ def read(given: Mapping[str, str]) -> RuleForm:
             options.tz = get_zone(values["tz"]).name
         except DulyError as error:
             return RuleForm(values, {"tz": str(error)})
+    if is_recurrence(values["rule"]):
+        # It is no rule without it.
+        options.start = values["start"] or None
     rule: Rule | None = None
     for name in ("rule", *_ADDED):
         if name != "rule":
@@ -62,7 +65,7 @@ def read(given: Mapping[str, str]) -> RuleForm:
         try:
             rule = read_rule(values["rule"], options)
         except DulyError as error:
-            return RuleForm(values, _beside(name, str(error)))
+            return RuleForm(values, _beside(name, str(error), values["start"]))
         except (ValueError, TypeError, OverflowError) as error:
             return RuleForm(values, {name: str(error)})
     return RuleForm(values, {}, rule)
@@ -73,9 +76,13 @@ def _typed(name: str, text: str) -> Any:
     return int(text) if name == "max" and text.isascii() and text.isdigit() else text
 
 
-def _beside(name: str, error: str) -> dict[str, str]:
-    if "--tz" in error:
+def _beside(name: str, error: str, start: str) -> dict[str, str]:
+    if "--tz" in error or "needs tz=" in error:
         return {"tz": "Say in which zone the rule is read, such as Europe/Berlin."}
+    if "needs start=" in error:
+        return {"start": "Say when it begins: it counts from there."}
+    if name == "rule" and error.startswith(f"civil time {start!r}"):
+        return {"start": error}
     # What options are called on the command line are fields here.
     return {name: error.replace("--", "")}
 

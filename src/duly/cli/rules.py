@@ -42,10 +42,10 @@ def read_rule(text: str, options: Namespace) -> Rule:
     if text.startswith("{"):
         _refuse(options, "the JSON form", "tz", "day_match", *_POLICIES, *_TERMS)
         return _from_json(text)
-    if not _RECURRENCE.fullmatch(text) and options.tz is None and not _is_elapsed(text):
+    if not is_recurrence(text) and options.tz is None and not _is_elapsed(text):
         raise InvalidRule(f"say in which zone {text!r:.60} is read: --tz Europe/Berlin")
     terms = _terms(options)
-    if _RECURRENCE.fullmatch(text):
+    if is_recurrence(text):
         _refuse(options, "a recurrence rule", "day_match")
         # Typed in a shell, lines are parted by what the shell leaves of "\n".
         lines = text.replace("\\n", "\n")
@@ -60,6 +60,11 @@ def read_rule(text: str, options: Namespace) -> Rule:
     if options.day_match:
         terms["day_match"] = options.day_match
     return Cron(text, options.tz, **_policies(options), **terms)
+
+
+def is_recurrence(text: str) -> bool:
+    """Say whether a text is read as a recurrence rule, which counts from its start."""
+    return bool(_RECURRENCE.fullmatch(text.strip()))
 
 
 def _is_elapsed(text: str) -> bool:
