@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import Open
 
@@ -16,7 +16,12 @@ SET_HIDDEN = """(hidden) => {
 def requests_of(page: Page) -> list[str]:
     """Give the parts that are asked for from now on."""
     found: list[str] = []
-    page.on("request", lambda request: "/part/" in request.url and found.append(request.url))
+
+    def note(request: Request) -> None:
+        if "/part/" in request.url:
+            found.append(request.url)
+
+    page.on("request", note)
     return found
 
 

@@ -46,7 +46,7 @@ def read(given: Mapping[str, str]) -> RuleForm:
         return RuleForm(values, {"rule": "Type a rule: cron, RRULE, every 15m, or a civil time."})
     if len(values["rule"]) > LONGEST_RULE:
         return RuleForm(values, {"rule": f"a rule has at most {LONGEST_RULE} characters"})
-    options = Namespace(**dict.fromkeys((*_OPTIONS, *_CALENDAR)))
+    options = _options(values)
     # The JSON form says its zone by itself.
     if values["tz"] and not values["rule"].startswith("{"):
         try:
@@ -66,6 +66,14 @@ def read(given: Mapping[str, str]) -> RuleForm:
         except (ValueError, TypeError, OverflowError) as error:
             return RuleForm(values, {name: str(error)})
     return RuleForm(values, {}, rule)
+
+
+def _options(values: Mapping[str, str]) -> Namespace:
+    """Give what a rule is read with first: nothing but what it cannot be read without."""
+    options = Namespace(**dict.fromkeys((*_OPTIONS, *_CALENDAR)))
+    if values["start"] and values["rule"].upper().startswith(("RRULE", "FREQ")):
+        options.start = values["start"]
+    return options
 
 
 def _typed(name: str, text: str) -> Any:
