@@ -5,7 +5,7 @@ VENV ?= .venv
 # Extra pins or none; CI empties it to try the newest releases.
 CONSTRAINTS ?= constraints.txt
 # More than a small machine has cores: many tests wait for clocks and processes.
-PYTEST_WORKERS ?= 3
+PYTEST_WORKERS ?= 4
 
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run

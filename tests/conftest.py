@@ -43,9 +43,7 @@ SERVERS = pytest.StashKey[ExitStack]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--everywhere`."""
-    parser.addoption(
-        "--everywhere", action="store_true", help="the outer layers on SQLite as well"
-    )
+    parser.addoption("--everywhere", action="store_true", help="the outer layers on SQLite as well")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,7 +18,7 @@ SMALL = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_everything_is_measured_in_miniature(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
 

@@ -17,11 +17,11 @@ def requests_of(page: Page) -> list[str]:
     """Give the parts that are asked for from now on."""
     found: list[str] = []
 
-    def keep(request: Request) -> None:
+    def note(request: Request) -> None:
         if "/part/" in request.url:
             found.append(request.url)
 
-    page.on("request", keep)
+    page.on("request", note)
     return found
 
 

@@ -46,16 +46,13 @@ def read(given: Mapping[str, str]) -> RuleForm:
         return RuleForm(values, {"rule": "Type a rule: cron, RRULE, every 15m, or a civil time."})
     if len(values["rule"]) > LONGEST_RULE:
         return RuleForm(values, {"rule": f"a rule has at most {LONGEST_RULE} characters"})
-    options = Namespace(**dict.fromkeys((*_OPTIONS, *_CALENDAR)))
+    options = _options(values)
     # The JSON form says its zone by itself.
     if values["tz"] and not values["rule"].startswith("{"):
         try:
             options.tz = get_zone(values["tz"]).name
         except DulyError as error:
             return RuleForm(values, {"tz": str(error)})
-    if is_recurrence(values["rule"]):
-        # It is no rule without it.
-        options.start = values["start"] or None
     rule: Rule | None = None
     for name in ("rule", *_ADDED):
         if name != "rule":
@@ -69,6 +66,14 @@ def read(given: Mapping[str, str]) -> RuleForm:
         except (ValueError, TypeError, OverflowError) as error:
             return RuleForm(values, {name: str(error)})
     return RuleForm(values, {}, rule)
+
+
+def _options(values: Mapping[str, str]) -> Namespace:
+    """Give what a rule is read with first: nothing but what it cannot be read without."""
+    options = Namespace(**dict.fromkeys((*_OPTIONS, *_CALENDAR)))
+    if is_recurrence(values["rule"]):
+        options.start = values["start"] or None
+    return options
 
 
 def _typed(name: str, text: str) -> Any:
