@@ -37,7 +37,9 @@ from tests.settings import DATABASE_ALIASES
 LOCK_WAIT = "10s"
 PARTITIONED = "partitioned"
 # They reach the database through the layers beneath, which are tried on each.
-OUTER = frozenset({"access", "admin", "dashboard", "doctor", "exporters", "rest"})
+OUTER = frozenset({"access", "admin", "bench", "cli", "dashboard", "doctor", "exporters", "rest"})
+# They wait for minutes, and what they wait for is the same everywhere.
+LONG = frozenset({"test_clocks.py", "test_saga_crashes.py", "test_saga_races.py"})
 SERVERS = pytest.StashKey[ExitStack]()
 
 
@@ -102,8 +104,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses `database` on each; on partitioned tables too, where it asks for that."""
     if "database" in metafunc.fixturenames:
         names = list(DATABASE_ALIASES)
-        part = metafunc.definition.path.relative_to(Path(__file__).parent).parts[0]
-        if part in OUTER and not metafunc.config.getoption("everywhere"):
+        path = metafunc.definition.path
+        part = path.relative_to(Path(__file__).parent).parts[0]
+        is_outer = part in OUTER or path.name in LONG
+        if is_outer and not metafunc.config.getoption("everywhere"):
             names = ["postgres"]
         if metafunc.definition.get_closest_marker("only_postgres"):
             names = ["postgres"]
