@@ -38,8 +38,8 @@ LOCK_WAIT = "10s"
 PARTITIONED = "partitioned"
 # They reach the database through the layers beneath, which are tried on each.
 OUTER = frozenset({"access", "admin", "bench", "cli", "dashboard", "doctor", "exporters", "rest"})
-# They wait for minutes, and what they wait for is the same everywhere.
-LONG = frozenset({"test_clocks.py", "test_saga_crashes.py", "test_saga_races.py"})
+# They take long, and test what is the same everywhere.
+LONG = frozenset({"test_saga_crashes.py", "test_saga_races.py"})
 SERVERS = pytest.StashKey[ExitStack]()
 
 

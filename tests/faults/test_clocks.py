@@ -100,7 +100,8 @@ def run_script(url: str, code: str, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(params=["postgres", "sqlite"])
+# Each waits for a quarter of a minute: on SQLite with the campaigns.
+@pytest.fixture(params=["postgres", pytest.param("sqlite", marks=pytest.mark.campaign)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         clock = stack.enter_context(WallClock())
