@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
@@ -17,7 +17,7 @@ from duly.rest.events import Text, service_seen
 from duly.rest.problems import invalid, reading
 from duly.rest.stream_reader import LONGEST_SECONDS, AsyncReader, Terms
 from duly.rest.streams import Limits, streams
-from duly.store.tail import FIRING, Wanted
+from duly.store.tail import FIRING, Firing, Wanted
 
 router = Router(tags=["stream"])
 
@@ -27,21 +27,6 @@ _HEADERS = {
     # nginx would hold it back until its buffer is full.
     "X-Accel-Buffering": "no",
 }
-Fact = Literal[
-    "due",
-    "triggered",
-    "moved",
-    "backfilled",
-    "started",
-    "succeeded",
-    "retried",
-    "snoozed",
-    "died",
-    "skipped",
-    "missed",
-    "cancelled",
-    "replayed",
-]
 Seconds = Annotated[int, Field(ge=1, le=LONGEST_SECONDS)]
 _DESCRIBED: dict[str, Any] = {
     "parameters": [
@@ -69,7 +54,7 @@ def stream(  # noqa: PLR0913 - each narrows the choice
     entity_type: Text | None = None,
     entity_id: Text | None = None,
     service_id: Text | None = None,
-    fact: Query[tuple[Fact, ...]] = (),
+    fact: Query[tuple[Firing, ...]] = (),
     max_seconds: Seconds = LONGEST_SECONDS,
 ) -> StreamingHttpResponse:
     """Give each fact about a firing as it happens, as server-sent events (text/event-stream).

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connections
 from django.db.models import F
 
 from duly.models import LedgerEntry, Notice, Stamp
 from duly.policy.notify import Kind, signature
 from duly.store import facts, stamps
 from duly.store.facts import THE_LEDGER
+from duly.store.locks import unlocked
 from duly.store.turns import transaction_in_turn
 
 # Who tells of something has it to himself for so long: longer than any channel takes.
@@ -120,7 +120,7 @@ def turn(using: str, now: datetime, every: timedelta) -> Iterator[Turn | None]:
         if known is None:
             begun = Stamp(name=stamps.NOTIFIED, data={}, at=now - every)
             Stamp.objects.using(using).bulk_create([begun], ignore_conflicts=True)
-        row = rows.select_for_update(skip_locked=_can_skip(using)).first()
+        row = unlocked(rows).first()
         if row is None or row.at > now - every:
             yield None
             return
@@ -153,7 +153,3 @@ def record(using: str, now: datetime, fact: str, data: dict[str, Any]) -> None:
     """Tell the ledger that somebody was told, or could not be."""
     entry = facts.entry(fact, now, THE_LEDGER, data=data)
     LedgerEntry.objects.using(using).bulk_create([entry])
-
-
-def _can_skip(using: str) -> bool:
-    return connections[using].features.has_select_for_update_skip_locked

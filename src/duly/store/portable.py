@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
 from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -35,6 +34,7 @@ from duly.store.births import (
 )
 from duly.store.deaths import announcements
 from duly.store.events import event_entry
+from duly.store.locks import unlocked
 from duly.store.moves import rederived_entry, stale_event_of
 from duly.store.overlaps import CANCEL_ASKED, is_exclusive, may_begin, wake_next
 from duly.store.rows import (
@@ -94,7 +94,7 @@ class PortableStore:
             if without:
                 ours = Q(event_type__in=without.types) & ~Q(service__in=without.elsewhere)
                 events_due = events_due.exclude(ours).exclude(service__in=without.services)
-            due = self._locked(events_due)
+            due = unlocked(events_due)
             locked = list(_with_payload_text(due)[:limit])
             planned = [(event, advance(due_event(event))) for event in locked]
             planned = [(event, to) for event, to in planned if to.birth is not Birth.LEFT]
@@ -150,9 +150,7 @@ class PortableStore:
         )
         rows_ready = self._occurrences().filter(ready).exclude(service__in=without.services)
         with self._transaction():
-            waking = self._locked(
-                rows_ready.order_by("wake_at").select_related("event"), of=("self",)
-            )
+            waking = unlocked(rows_ready.order_by("wake_at").select_related("event"), of=("self",))
             rows = list(_with_payload_text(waking.defer("event__payload"))[:limit])
             claims = [claim_of(row.event, row, row.payload_text) for row in rows]
             self._occurrences().filter(id__in=[row.id for row in rows]).update(
@@ -173,7 +171,7 @@ class PortableStore:
         since: datetime | None = None,
     ) -> int:
         with self._transaction():
-            lapsed = self._locked(
+            lapsed = unlocked(
                 self._occurrences()
                 .filter(status=OccurrenceStatus.RUNNING, wake_at__lte=now)
                 .order_by("wake_at")
@@ -321,7 +319,7 @@ class PortableStore:
             rows = self._stale(stale)
             if until is not None:
                 rows = rows.filter(next_at__lte=until)
-            events = list(self._locked(rows)[:limit])
+            events = list(unlocked(rows)[:limit])
             found = [
                 Rederived(stale_event, derive(stale_event))
                 for stale_event in (stale_event_of(event, self._latest) for event in events)
@@ -360,7 +358,7 @@ class PortableStore:
         parked &= Q(wake_at__isnull=False)
         with self._transaction():
             rows = list(
-                self._locked(
+                unlocked(
                     self._occurrences().filter(parked, event_type__in=event_types)
                 ).values_list("id", "event_id")
             )
@@ -464,15 +462,6 @@ class PortableStore:
         self, id_: UUID, status: OccurrenceStatus, attempt: int
     ) -> QuerySet[Occurrence, Occurrence]:
         return self._occurrences().filter(id=id_, status=status, attempt=attempt)
-
-    def _locked(self, rows: QuerySet[Any, Any], of: tuple[str, ...] = ()) -> QuerySet[Any, Any]:
-        features = connections[self.using].features
-        if not features.has_select_for_update:
-            return rows
-        return rows.select_for_update(
-            skip_locked=features.has_select_for_update_skip_locked,
-            of=of if features.has_select_for_update_of else (),
-        )
 
     def _events(self) -> QuerySet[ScheduledEvent, ScheduledEvent]:
         return ScheduledEvent.objects.using(self.using)

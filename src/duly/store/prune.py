@@ -10,7 +10,6 @@ from operator import add
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from duly.ids import first_id
@@ -18,6 +17,7 @@ from duly.models import LedgerEntry, LedgerSeal, Occurrence, ScheduledEvent
 from duly.policy.states import EventStatus, OccurrenceStatus
 from duly.store import facts, seals
 from duly.store.facts import THE_LEDGER
+from duly.store.locks import unlocked
 from duly.store.turns import transaction_in_turn
 
 # Rows that one page looks at; one transaction deletes no more of them.
@@ -149,13 +149,13 @@ class Pruner:
         rows = self._occurrences().filter(
             id__in=ids, status__in=self._goes, finished_at__lt=self._before
         )
-        found = dict(self._locked(rows).values_list("id", "event_id"))
+        found = dict(unlocked(rows.order_by("id")).values_list("id", "event_id"))
         ended = (
             self._events()
             .filter(id__in=event_ids or set(found.values()))
             .filter(status__in=ENDED, updated_at__lt=self._before)
         )
-        events = set(self._locked(ended).values_list("id", flat=True))
+        events = set(unlocked(ended.order_by("id")).values_list("id", flat=True))
         others = self._occurrences().filter(event_id__in=events).exclude(id__in=found)
         events -= set(others.values_list("event_id", flat=True).distinct())
         # An event that stays is what the last of its facts says: that one stays with it.
@@ -224,10 +224,6 @@ class Pruner:
 
     def _events(self) -> QuerySet[ScheduledEvent, ScheduledEvent]:
         return ScheduledEvent.objects.using(self._using)
-
-    def _locked(self, rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-        skips = connections[self._using].features.has_select_for_update_skip_locked
-        return rows.order_by("id").select_for_update(skip_locked=skips)
 
 
 def tell(

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connections
 from django.db.models import Exists, OuterRef
 
 from duly.models import LedgerEntry, Saga
 from duly.models.saga import SagaStep
 from duly.policy.saga import ENDED
 from duly.store import seals
+from duly.store.locks import unlocked
 from duly.store.prune import PAGE, Pruned, Scope, Terms, pages, tell
 from duly.store.turns import transaction_in_turn
 
@@ -44,7 +44,6 @@ def prune_sagas(
 
 
 def _delete(using: str, terms: Terms, ids: list[UUID], scope: Scope, dry_run: bool) -> Pruned:
-    skips = connections[using].features.has_select_for_update_skip_locked
     # Looked at again under their locks: a replay may have brought one back.
     rows = Saga.objects.using(using).filter(
         id__in=ids, status__in=list(ENDED), updated_at__lt=terms.before
@@ -52,7 +51,7 @@ def _delete(using: str, terms: Terms, ids: list[UUID], scope: Scope, dry_run: bo
     if not terms.dead:
         died = SagaStep.objects.using(using).filter(saga=OuterRef("id"), status="failed")
         rows = rows.exclude(Exists(died))
-    locked = rows.order_by("id").select_for_update(skip_locked=skips)
+    locked = unlocked(rows.order_by("id"))
     going = set(locked.values_list("id", flat=True))
     ledger = LedgerEntry.objects.using(using).filter(scope.entries, event_id__in=going)
     entries: list[seals.Row] = list(ledger.values_list(*seals.COLUMNS))

@@ -30,6 +30,7 @@ from duly.models.saga import SagaStep
 from duly.policy.handling import SAGA, saga_of
 from duly.store import facts
 from duly.store.events import record
+from duly.store.locks import unlocked
 from duly.store.turns import transaction_in_turn
 
 DEFAULT_BATCH = 200
@@ -120,7 +121,7 @@ def _go_through(
         if last is not None:
             rows = rows.filter(pk__gt=last)
         with transaction_in_turn(using):
-            found = list((_locked(using, rows) if writes else rows)[:batch])
+            found = list((unlocked(rows, of=("self",)) if writes else rows)[:batch])
             if not found:
                 return
             changed = _changed(using, column, service, found, done)
@@ -189,16 +190,6 @@ def _write(using: str, column: _Column, changed: list[tuple[Any, str]]) -> None:
 
 def _json(text: str) -> Any:
     return text if text.startswith(MARK) else json.loads(text)
-
-
-def _locked(using: str, rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    features = connections[using].features
-    if not features.has_select_for_update:
-        return rows
-    return rows.select_for_update(
-        skip_locked=features.has_select_for_update_skip_locked,
-        of=("self",) if features.has_select_for_update_of else (),
-    )
 
 
 def _events(using: str) -> QuerySet[Any, Any]:

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
-
 from duly.civil.at import At
 from duly.civil.instants import EARLIEST
 from duly.encryption import Binding, Box, keyring
@@ -24,6 +22,7 @@ from duly.policy.states import OccurrenceStatus
 from duly.policy.trace import Carrier, traced
 from duly.store import facts
 from duly.store.events import cancel_locked, events_in, set_due
+from duly.store.locks import unlocked
 
 TIMER = "duly.saga_timer"
 
@@ -87,13 +86,13 @@ def stop(using: str, event_id: UUID, now: datetime) -> Stopped | None:
     transaction has locked counts as under way, and comes to an end of its own.
     """
     rows = events_in(using).filter(id=event_id)
-    event = _locked(using, rows).first()
+    event = unlocked(rows).first()
     if event is None:
         return None if rows.exists() else Stopped(began=False)
     occurrences = Occurrence.objects.using(using).filter(event_id=event_id)
     live = occurrences.filter(wake_at__isnull=False).order_by("id")
     count = live.count()
-    held = list(_locked(using, live.defer("payload")))
+    held = list(unlocked(live.defer("payload")))
     if len(held) < count:
         return None
     cancel_locked(using, event, now, facts.ENGINE)
@@ -126,13 +125,6 @@ def standing(using: str, event_id: UUID) -> str:
     why = row.reason or row.error.partition("\n")[0]
     until = f"{row.wake_at:%Y-%m-%d %H:%M:%S}Z"
     return f"{row.status} until {until}, attempt {row.attempt}" + (f": {why}" if why else "")
-
-
-def _locked(using: str, rows: Any) -> Any:
-    features = connections[using].features
-    if not features.has_select_for_update:
-        return rows
-    return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
 
 def data_of(saga: Saga) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from functools import reduce
 from itertools import islice
 from operator import or_
 from threading import Lock
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from django.db.models import Max, Q, QuerySet
@@ -21,7 +21,7 @@ from django.db.models.functions import Left
 from duly.models import LedgerEntry, ScheduledEvent
 from duly.store.gaps import Gaps, Judge, judge_of
 
-FIRING: Final = (
+Firing = Literal[
     "due",
     "triggered",
     "moved",
@@ -35,7 +35,8 @@ FIRING: Final = (
     "missed",
     "cancelled",
     "replayed",
-)
+]
+FIRING: Final[tuple[str, ...]] = get_args(Firing)
 """The facts that are told: those of occurrences, and of firings that had none."""
 
 LOOK_ROWS = 2_000
