@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -59,12 +60,21 @@ def database_name(using: str) -> str:
 
 def say_text(name: str, facts: dict[str, Any]) -> None:
     """Print that an engine started or stopped, in words."""
-    print(visible(_LINES[name](facts)), flush=True)
+    print_whole(visible(_LINES[name](facts)))
 
 
 def say_json(name: str, facts: dict[str, Any]) -> None:
     """Print it as one line of JSON."""
-    print(json.dumps({"name": name, **facts}), flush=True)
+    print_whole(json.dumps({"name": name, **facts}))
+
+
+def print_whole(line: str) -> None:
+    """Print a line in one piece, whatever other process prints into the same pipe.
+
+    print() writes the end of a line apart where output is not buffered (PYTHONUNBUFFERED).
+    """
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _started(facts: dict[str, Any]) -> str:

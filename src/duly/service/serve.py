@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import signal
 from argparse import Namespace
@@ -110,9 +109,11 @@ class _Teller:
         """Show what the first start has made; nobody can show it again."""
         if self._is_json:
             if login:
-                self._line("service.admin_made", user=login.user, password=login.password or None)
+                say_json(
+                    "service.admin_made", {"user": login.user, "password": login.password or None}
+                )
             if key:
-                self._line("service.key_made", service=key.service, key=key.secret)
+                say_json("service.key_made", {"service": key.service, "key": key.secret})
             return
         if login or key:
             print("duly: the first start; this is shown once:")
@@ -132,7 +133,7 @@ class _Teller:
             if _is_alone():
                 parts = [name for name in ("api", "admin") if getattr(self._service, name)]
                 told |= {"parts": parts, "keys": KEYS, "password": CHANGE_PASSWORD}
-            self._line("service.started", **told)
+            say_json("service.started", told)
         else:
             home = self._service.home if _is_alone() else "/"
             print(f"duly: serves {self._url}{home} on {database}")
@@ -153,13 +154,10 @@ class _Teller:
             facts = {"holder": str(engine.options.holder), "clean": is_written}
             self._engine("engine.stopped", facts)
         if self._is_json:
-            self._line("service.stopped", clean=is_answered)
+            say_json("service.stopped", {"clean": is_answered})
         else:
             end = "all answered" if is_answered else "not all was answered in time"
             print(f"duly: serves no more, {end}", flush=True)
 
     def _engine(self, name: str, facts: dict[str, Any]) -> None:
         (say_json if self._is_json else say_text)(name, facts)
-
-    def _line(self, name: str, **facts: Any) -> None:
-        print(json.dumps({"name": name, **facts}), flush=True)
