@@ -94,7 +94,12 @@ def measure(options: Options, *, with_bad: bool) -> Found:
             connection.execute("VACUUM ANALYZE")
         with Path(folder, "engine.log").open("wb") as log:
             engine = subprocess.Popen(
-                [sys.executable, "-m", "duly", "run"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "duly", "run"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                # As under a service manager: a share of the processors, whatever the target does.
+                start_new_session=True,
             )
             try:
                 return _watched(server, target, options, start, Path(folder), int(load["good"]))

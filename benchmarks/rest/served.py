@@ -104,6 +104,8 @@ def _running(
             cwd=log.parent,
             stdout=output,
             stderr=output,
+            # As under a service manager: each has a share of the processors, whatever the others do.
+            start_new_session=True,
         )
     try:
         yield process
