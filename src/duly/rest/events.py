@@ -21,6 +21,7 @@ from duly.rest.admission import admit
 from duly.rest.auth import require
 from duly.rest.described import ETAG, IDEMPOTENCY_KEY, IF_MATCH, NEXT_PAGE, answering, body_as
 from duly.rest.etags import check_if_match
+from duly.rest.headers import header
 from duly.rest.json_body import body_of
 from duly.rest.new_events import Reader, check_zone, foreign_service
 from duly.rest.problems import Problem, reading
@@ -62,11 +63,11 @@ def schedule_event(request: HttpRequest) -> HttpResponse:
     """
     caller = require(request, Scope.SCHEDULE)
     data = body_of(request)
-    new, on_conflict = Reader(caller).read(data, request.headers.get("Idempotency-Key"))
+    new, on_conflict = Reader(caller).read(data, header(request, "Idempotency-Key"))
     admit(request, new)
     with reading(data):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
-    event = stored[0]
+    event = stored.outline_of(0)
     status = 201 if stored.is_new(0) else 200
     return shown.answer(shown.scheduled(event), status=status, headers=shown.with_etag(event))
 

@@ -11,6 +11,7 @@ from ninja.parser import Parser
 from ninja.types import DictStrAny
 
 from duly.conf import config
+from duly.rest.headers import header
 from duly.rest.problems import Problem, malformed, too_large
 
 # A payload may be 32 deep, and stands within an event, which may stand in a list.
@@ -64,7 +65,7 @@ def take_body(request: HttpRequest) -> None:
 
 def check_encoding(request: HttpRequest) -> None:
     """Refuse a compressed body: of what small one it will grow is not known before."""
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding = header(request, "Content-Encoding", "identity")
     if encoding.lower() not in ("", "identity"):
         raise Problem(
             415,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
 from duly.rest.handlers import problem_of
@@ -15,6 +15,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+_MARK = "_duly_answers_calls"
 
 
 def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,11 +30,24 @@ def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
             response = _not_allowed(request, response["Allow"])
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
     # There are no cookies to be forged with: every caller shows a key or a token.
     answered.csrf_exempt = True  # type: ignore[attr-defined]
     return answered
+
+
+def answering_calls(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a view as one of the API's, and no page."""
+    setattr(view, _MARK, True)
+    return view
+
+
+def answers_calls(view: Callable[..., Any]) -> bool:
+    """Say whether a view is one of the API's, and no page."""
+    return hasattr(view, _MARK)
 
 
 def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponseBase:

@@ -141,7 +141,7 @@ def schedule_from(
     admit(request, new)
     with reading(given):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
-    event = stored[0]
+    event = stored.outline_of(0)
     status = 201 if stored.is_new(0) else 200
     return shown.answer(shown.scheduled(event), status=status, headers=shown.with_etag(event))
 
