@@ -25,7 +25,7 @@ from duly.rest import (
     time_zones,
 )
 from duly.rest.auth import add_security, authenticators
-from duly.rest.calls import recorded
+from duly.rest.calls import record_astray, recorded
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
 from duly.rest.handlers import add_handlers
@@ -87,4 +87,5 @@ for router in (templates.router, calendars.router, stream.router):
 @outermost
 def nothing_here(request: HttpRequest, **rest: str) -> HttpResponse:
     """Say that there is no such address, as everything here is said."""
+    record_astray(request, 404, "api/… (no such address)")
     return not_found(f"{request.path!r:.200} is no address of this API; see its docs").response()

@@ -70,9 +70,14 @@ authenticators: list[Callable[[HttpRequest], Any]] = [ApiKey(), BearerToken()]
 """For `NinjaAPI(auth=...)`: each request's `auth` is a `Caller`, or the last of them raises."""
 
 
+def identified(request: HttpRequest) -> Caller:
+    """Give who calls, within a view of the API."""
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]
+
+
 def require(request: HttpRequest, scope: Scope) -> Caller:
     """Give who calls, who may do this. Raises Forbidden."""
-    caller = cast(Caller, request.auth)  # type: ignore[attr-defined]
+    caller = identified(request)
     if not caller.may(scope):
         raise Forbidden(scope)
     return caller

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
+from duly.rest.calls import record_astray
 from duly.rest.handlers import problem_of
 from duly.rest.problems import Problem
 
@@ -25,7 +26,7 @@ def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             response: HttpResponseBase = view(request, *args, **path)
         except Exception as error:
-            response = problem_of(error).response()
+            response = problem_of(error, request).response()
         if isinstance(response, HttpResponseNotAllowed):
             response = _not_allowed(request, response["Allow"])
         for name, value in HEADERS.items():
@@ -51,6 +52,7 @@ def answers_calls(view: Callable[..., Any]) -> bool:
 
 
 def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponseBase:
+    record_astray(request, 405)
     methods = ", ".join(sorted(allowed.split(", ")))
     return Problem(
         405,
