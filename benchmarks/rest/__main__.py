@@ -27,6 +27,7 @@ def main() -> int:
     """Measure, print, and judge what was promised."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=8, help="that schedule one by one")
+    parser.add_argument("--client", choices=("plain", "duly"), default="plain")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long they do")
     parser.add_argument("--bulk", type=int, default=100_000, help="events scheduled in bulk")
     parser.add_argument("--bulk-clients", type=int, default=1)

@@ -1,8 +1,8 @@
 """One client in a process of its own: `python -m benchmarks.rest.caller KIND START OPTIONS`.
 
-`single` schedules one event after the other until its time is over, and prints the seconds that
-each took; `bulk` schedules so many, and prints when it began and ended. Both wait for START, so
-that all clients of a run begin together.
+`single` schedules one event after the other by `duly.client` until its time is over, and prints
+the seconds that each took; `plain` does so by `http.client`; `bulk` schedules so many, and prints
+when it began and ended. All wait for START, so that the clients of a run begin together.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 from duly.client import Client, NewEvent, Rejected
 from duly.client.event_calls import BATCH
@@ -25,6 +28,9 @@ ZONES = ("Europe/Berlin", "America/New_York", "Australia/Sydney", "Asia/Kolkata"
 def main() -> None:
     """Do what the command line says."""
     kind, start, options = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
+    if kind == "plain":
+        print(json.dumps(_plain(start, options)))
+        return
     client = Client(
         os.environ["DULY_URL"], service=os.environ["DULY_SERVICE"], api_key=os.environ["DULY_KEY"]
     )
@@ -36,12 +42,40 @@ def main() -> None:
 def _single(client: Client, start: float, options: dict[str, Any]) -> list[float]:
     # So that no connection is made within what is measured.
     client.validate("Europe/Berlin", "Asia/Tokyo")
+    return _timed(lambda event: client.schedule("far", **event), start, options)
+
+
+def _plain(start: float, options: dict[str, Any]) -> list[float]:
+    """Do the same over one bare connection, so that little is measured but the service."""
+    connection = HTTPConnection(urlsplit(os.environ["DULY_URL"]).netloc)
+    connection.connect()
+    headers = {
+        "X-Service-Name": os.environ["DULY_SERVICE"],
+        "X-API-Key": os.environ["DULY_KEY"],
+        "Content-Type": "application/json",
+    }
+
+    def schedule(event: dict[str, Any]) -> None:
+        body = json.dumps(NewEvent("far", **event).with_key().to_json())
+        connection.request("POST", "/api/events/schedule", body, headers)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != HTTPStatus.CREATED:
+            raise RuntimeError(f"{response.status}: {answer!r:.500}")
+
+    return _timed(schedule, start, options)
+
+
+def _timed(
+    schedule: Callable[[dict[str, Any]], object], start: float, options: dict[str, Any]
+) -> list[float]:
     _sleep_until(start)
     took = []
     number = 0
     while time.time() < start + options["seconds"]:
+        event = _event(number)
         began = time.perf_counter()
-        client.schedule("far", **_event(number))
+        schedule(event)
         took.append(time.perf_counter() - began)
         number += 1
     return took

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.rest.caller import due_from, most_at_once
 from benchmarks.rest.served import SERVICE, Served, Where, analyze, rows, served
@@ -25,6 +25,8 @@ class Options:
 
     clients: int
     """That schedule one event after the other, at once."""
+    client: Literal["plain", "duly"]
+    """By which they do: `http.client`, or `duly.client`, which shares the processors as well."""
     seconds: float
     """For how long they do."""
     bulk: int
@@ -68,7 +70,8 @@ class Lateness:
 
 def single(service: Served, options: Options) -> Single:
     """Let clients schedule one by one."""
-    found = _call(service, "single", options.clients, {"seconds": options.seconds})
+    kind = "single" if options.client == "duly" else "plain"
+    found = _call(service, kind, options.clients, {"seconds": options.seconds})
     took = [seconds for one in found for seconds in one]
     return Single(took, len(took) / options.seconds)
 

@@ -150,10 +150,10 @@ class Keyring:
                 return self._keys[key_id]
             if not is_last:
                 self._look_again()
-        more = f"; {'; '.join(self._problems)}" if self._problems else ""
         raise UnreadablePayload(
             f"the payload of {binding.kind} {binding.id} is encrypted with key "
-            f"{key_id!r:.40}, which this process does not have{more}"
+            f"{key_id!r:.40}, which this process does not have",
+            "; ".join(self._problems),
         )
 
     def _read_keys(self) -> None:

@@ -51,7 +51,15 @@ class InvalidPayload(DulyError, ValueError):
 
 
 class UnreadablePayload(DulyError, ValueError):
-    """An encrypted payload whose key is not in this process, or that was moved or tampered with."""
+    """An encrypted payload whose key is not in this process, or that was moved or tampered with.
+
+    what: whose payload it is, and what is wrong with it, for anybody who may see the event.
+    more: for the operator: which files or variables could not be read.
+    """
+
+    def __init__(self, what: str, more: str = "") -> None:
+        super().__init__(f"{what}; {more}" if more else what)
+        self.what = what
 
 
 class UnknownEventType(DulyError, LookupError):

@@ -32,7 +32,7 @@ def test_a_postgresql_url_is_taken_apart_and_decoded() -> None:
     database = database_from_url(url)
 
     assert database == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "duly.service.postgresql",
         "NAME": "app",
         "USER": "us@er",
         "PASSWORD": "p/w:",

@@ -11,18 +11,21 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.db import connections
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 import duly
 from duly import At, NewEvent, services
-from duly.encryption import MARK, Binding, Box, is_sealed, keyring
+from duly.access.keys import issue_key
+from duly.encryption import MARK, Binding, Box, is_sealed, key_id_of, keyring
 from duly.errors import ConfigurationError, InvalidPayload, UnreadablePayload
 from duly.ids import new_id
 from duly.models import LedgerEntry, Occurrence, Saga, ScheduledEvent
 from duly.models.fields import EncodedPayload
 from duly.payloads import decode, encode
 from duly.policy.encryption import FromFile, encryption_from
+from duly.policy.scopes import Scope
 from duly.policy.service import service_from
 from duly.store.services import put_service
 from tests.builders import NOW
@@ -348,3 +351,28 @@ def test_a_key_of_sixteen_is_found_by_its_id_alone() -> None:
 
     assert keyring.open(box.seal("[1]", binding), binding) == "[1]"
     assert FromFile("/run/secrets/key").path == "/run/secrets/key"
+
+
+def test_over_rest_it_is_the_services_fault_and_named_without_a_secret(
+    encrypt: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    using = encrypt("KEY_1")
+    settings.ROOT_URLCONF, settings.ALLOWED_HOSTS = "duly.rest.urls", ["testserver"]
+    event = schedule()
+    key_id = key_id_of(stored_text(using))
+    monkeypatch.delenv("KEY_1")
+    encrypt("KEY_2", "KEY_1")
+    headers = {"X-Service-Name": "crm", "X-API-Key": issue_key("crm", "k", [Scope.READ]).secret}
+
+    for path in (f"/api/events/{event.id}", "/api/events"):
+        answer = Client().get(path, headers=headers)
+
+        assert answer.status_code == 500
+        assert answer["Content-Type"] == "application/problem+json"
+        problem = answer.json()
+        assert problem["type"] == "urn:duly:problem:unreadable-payload"
+        assert str(event.id) in problem["detail"]
+        assert key_id in problem["detail"]
+        # Neither the key, nor where it would be.
+        assert "KEY_1" not in answer.content.decode()
+        assert KEYS["KEY_1"].decode() not in answer.content.decode()

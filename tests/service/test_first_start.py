@@ -94,6 +94,9 @@ def test_a_port_that_is_taken_is_said_before_any_secret_is_made(
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
+        pytest.param(
+            ["--threads", "8"], {}, "--threads must be more than STREAMS, 8, got 8", id="streams"
+        ),
         pytest.param(["--threads", "0"], {}, "--threads must be 1 to 256, got 0", id="threads"),
         pytest.param(["--port", "70000"], {}, "--port must be 0 to 65535, got 70000", id="port"),
         pytest.param(["--host", "no.such.invalid"], {}, "is no address", id="host"),

@@ -88,6 +88,17 @@ def test_an_engine_that_does_not_look_is_told(database: str) -> None:
     }
 
 
+def test_without_an_engine_here_it_is_told_whether_one_fires_elsewhere(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert looked(database, None)["elsewhere"] == {"ok": True, "is_firing": False}
+
+    monkeypatch.setattr(readiness, "is_firing", lambda using, now: True)
+
+    assert looked(database, None)["elsewhere"] == {"ok": True, "is_firing": True}
+    assert "elsewhere" not in looked(database, SomeEngine())
+
+
 def test_a_database_that_is_away_is_told_without_its_name(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

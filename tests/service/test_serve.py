@@ -179,7 +179,7 @@ def test_without_an_engine_nothing_fires_and_ready_asks_for_none(tmp_path: Path)
         ready = serving.get("/ready").data
         metrics = serving.get("/metrics").text
 
-    assert set(ready["checks"]) == {"database", "lateness"}
+    assert set(ready["checks"]) == {"database", "elsewhere", "lateness"}
     assert "duly_engine_up" not in metrics
     assert "duly_lateness_seconds_count 0.0" in metrics
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from duly.policy.rate import Rate
@@ -56,6 +57,7 @@ class Throttle:
         return len(self._full_at)
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """Name what one client has: an IPv4 address, or a network of IPv6."""
     try:

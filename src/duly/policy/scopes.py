@@ -11,10 +11,11 @@ class Scope(StrEnum):
     READ = "read"
     """Look at events, occurrences, the ledger, and rules."""
     SCHEDULE = "schedule"
-    """Schedule, change, pause, resume, trigger and backfill events; start and signal sagas."""
+    """Schedule, change, pause, resume, trigger and backfill events; start and signal sagas;
+    keep templates, share calendars, and steer the breaker of the own service."""
     CANCEL = "cancel"
     """Cancel events and sagas, and skip single firings."""
     REPLAY = "replay"
     """Replay dead letters."""
     ADMIN = "admin"
-    """All of it, for every service; breakers, keys and templates as well."""
+    """All of it, for every service."""

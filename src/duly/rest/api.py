@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
@@ -26,12 +25,12 @@ from duly.rest import (
     time_zones,
 )
 from duly.rest.auth import add_security, authenticators
-from duly.rest.calls import recorded
+from duly.rest.calls import record_astray, recorded
 from duly.rest.describe_errors import complete
 from duly.rest.guard import guarded
 from duly.rest.handlers import add_handlers
 from duly.rest.json_body import StrictParser
-from duly.rest.outermost import outermost
+from duly.rest.outermost import answering_calls, outermost
 from duly.rest.problems import not_found
 
 DESCRIPTION = """\
@@ -41,6 +40,7 @@ Every refusal is a problem body (RFC 9457, `application/problem+json`) that says
 and what to do, and names `field`, `value` and `rule` where one field is to blame. Events of
 other services are not there for a caller.
 """
+_PAGES = frozenset({"openapi-json", "openapi-view", "api-root"})
 
 
 class DulyAPI(NinjaAPI):
@@ -56,7 +56,8 @@ class DulyAPI(NinjaAPI):
         found = super()._get_urls()
         for pattern in found:
             assert pattern.callback is not None
-            pattern.callback = outermost(pattern.callback)
+            view = outermost(pattern.callback)
+            pattern.callback = view if pattern.name in _PAGES else answering_calls(view)
         return found
 
 
@@ -82,7 +83,9 @@ for router in (templates.router, calendars.router, stream.router):
     api.add_router("", router)
 
 
-@csrf_exempt  # Nothing is done, and what it answers is no page.
+@answering_calls
+@outermost
 def nothing_here(request: HttpRequest, **rest: str) -> HttpResponse:
     """Say that there is no such address, as everything here is said."""
+    record_astray(request, 404, "api/… (no such address)")
     return not_found(f"{request.path!r:.200} is no address of this API; see its docs").response()

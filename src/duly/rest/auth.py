@@ -22,6 +22,7 @@ from duly.conf import config
 from duly.policy.quota import Remaining
 from duly.policy.rate import Rate
 from duly.policy.scopes import Scope
+from duly.rest.headers import header
 from duly.telemetry import emit
 
 SERVICE_HEADER, KEY_HEADER = "X-Service-Name", "X-API-Key"
@@ -40,10 +41,10 @@ class ApiKey(AuthBase):
 
     @sensitive_variables()
     def __call__(self, request: HttpRequest) -> Caller | None:
-        secret = request.headers.get(KEY_HEADER)
+        secret = header(request, KEY_HEADER)
         if not secret:
             return None
-        service = _as_utf8(request.headers.get(SERVICE_HEADER, ""))
+        service = _as_utf8(header(request, SERVICE_HEADER, ""))
         name = keys.prefix_of(secret)
         return _admitted(
             request, lambda: keys.verify(service, secret), name, lambda: keys.is_known(secret)
@@ -59,7 +60,7 @@ class BearerToken(AuthBase):
 
     @sensitive_variables()
     def __call__(self, request: HttpRequest) -> Caller:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = header(request, "Authorization", "").partition(" ")
         if scheme.lower() != _BEARER:
             raise Unauthorized(reason="there are none")
         return _admitted(request, lambda: tokens.verify_token(token.strip()))
@@ -69,9 +70,14 @@ authenticators: list[Callable[[HttpRequest], Any]] = [ApiKey(), BearerToken()]
 """For `NinjaAPI(auth=...)`: each request's `auth` is a `Caller`, or the last of them raises."""
 
 
+def identified(request: HttpRequest) -> Caller:
+    """Give who calls, within a view of the API."""
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]
+
+
 def require(request: HttpRequest, scope: Scope) -> Caller:
     """Give who calls, who may do this. Raises Forbidden."""
-    caller = cast(Caller, request.auth)  # type: ignore[attr-defined]
+    caller = identified(request)
     if not caller.may(scope):
         raise Forbidden(scope)
     return caller

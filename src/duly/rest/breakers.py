@@ -13,8 +13,9 @@ from duly.conf import config
 from duly.policy.breaker import BreakerState
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.events import Limit
+from duly.rest.guard import needs
 from duly.rest.problems import not_found, reading
 from duly.rest.schemas.sagas import Breaker, BreakerPage
 from duly.rest.told import iso
@@ -25,11 +26,12 @@ LONGEST_NAME = 200
 
 
 @router.get("breakers", response=BreakerPage, summary="List breakers")
+@needs(Scope.READ)
 def list_breakers(
     request: HttpRequest, limit: Limit = pages.DEFAULT_LIMIT, cursor: pages.Cursor | None = None
 ) -> HttpResponse:
     """List the breakers that have been passed, by name: all, or that of the caller's service."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     place = pages.read_cursor(cursor, str)
     only = None if caller.sees_all else _own(caller)
     past = place[0] if place else ""
@@ -40,6 +42,7 @@ def list_breakers(
 
 
 @router.post("breakers/{path:name}/open", response=Breaker, summary="Open a breaker")
+@needs(Scope.SCHEDULE)
 def open_breaker(request: HttpRequest, name: str) -> HttpResponse:
     """Deliver nothing through this breaker until it is closed; what comes due waits.
 
@@ -52,6 +55,7 @@ def open_breaker(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @router.post("breakers/{path:name}/close", response=Breaker, summary="Close a breaker")
+@needs(Scope.SCHEDULE)
 def close_breaker(request: HttpRequest, name: str) -> HttpResponse:
     """Let occurrences through again, whatever opened it; what waits follows step by step."""
     caller = _allowed(request, name)
@@ -60,9 +64,9 @@ def close_breaker(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _allowed(request: HttpRequest, name: str) -> Caller:
-    """Give who calls, who may steer this breaker. Raises Forbidden, Problem."""
+    """Give who calls, who may steer this breaker. Raises Problem."""
     # Its own: what it schedules waits then, as if it had scheduled it later.
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     # Each makes a row, which holds no longer a name.
     is_there = caller.sees_all and name.startswith(circuits.KINDS) and len(name) <= LONGEST_NAME
     if not is_there and name != _own(caller):

@@ -22,9 +22,9 @@ from duly.intake import NewEvent
 from duly.operations import Taken, schedule_each
 from duly.policy.scopes import Scope
 from duly.rest.admission import check_payload
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.described import BULK
-from duly.rest.guard import streamed
+from duly.rest.guard import needs, streamed
 from duly.rest.handlers import problem_of
 from duly.rest.json_body import check_encoding, read_json
 from duly.rest.lines import first_byte, lines_of, rest_of
@@ -55,6 +55,7 @@ NDJSON = "application/x-ndjson"
     "events/bulk", response={200: None}, summary="Schedule many events", openapi_extra=BULK
 )
 @streamed
+@needs(Scope.SCHEDULE)
 def schedule_bulk(request: HttpRequest) -> HttpResponseBase:
     """Schedule events, one JSON object on each line (NDJSON), or a JSON list of them.
 
@@ -63,7 +64,7 @@ def schedule_bulk(request: HttpRequest) -> HttpResponseBase:
     where the database goes away in between, and the others are answered 503. With an `id` in
     each, the whole request can be repeated.
     """
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     check_encoding(request)
     most = config().rest_body_max_bytes
     head = first_byte(request)

@@ -16,8 +16,9 @@ from duly.access.caller import Caller
 from duly.conf import config
 from duly.policy.scopes import Scope
 from duly.rest import shown
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.events import service_seen
+from duly.rest.guard import needs
 from duly.rest.icalendar_text import Entry, calendar
 from duly.rest.new_events import DEFAULT_ENTITY_TYPE
 from duly.rest.problems import Problem, invalid, not_found
@@ -48,13 +49,14 @@ _DESCRIBED: dict[str, Any] = {
 
 
 @router.post("calendars", response={201: CalendarLink}, summary="Make a link to a calendar")
+@needs(Scope.READ)
 def create_link(request: HttpRequest, new: NewCalendarLink) -> HttpResponse:
     """Give a link to what comes up for an entity, for programs that show calendars.
 
     The link is signed and needs no key: whoever has it sees when which types of events of this
     entity come up, and nothing else; until it expires or is revoked.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     feed = Feed(
         _service(caller, new.service_id), new.entity_type or DEFAULT_ENTITY_TYPE, new.entity_id
     )
@@ -68,9 +70,10 @@ def create_link(request: HttpRequest, new: NewCalendarLink) -> HttpResponse:
 
 
 @router.post("calendars/revoke", response={204: None}, summary="Revoke links to calendars")
+@needs(Scope.SCHEDULE)
 def revoke_links(request: HttpRequest, which: RevokedLinks) -> HttpResponse:
     """Let the links to one entity's calendar hold no more, or all links of the service."""
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     service = _service(caller, which.service_id)
     feed = Feed(service, "", "")
     if which.entity_id is not None:

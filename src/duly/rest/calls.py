@@ -16,6 +16,7 @@ from duly.rest.auth import caller_of, remaining_of
 
 Run = Callable[..., Any]
 _FAULTS = 500
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def recorded(run: Run) -> Run:
@@ -57,6 +58,18 @@ def _told(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
         # Django would log a line for each refusal: a thousand a second, of who guesses keys.
         answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
+
+
+def record_astray(request: HttpRequest, status: int, route: str | None = None) -> None:
+    """Count a call that no operation answers, and nobody was asked who makes it.
+
+    route: None takes the one that was found.
+    """
+    # Who calls may write any word there.
+    method = request.method if request.method in _METHODS else "?"
+    known = request.resolver_match.route if request.resolver_match else ""
+    name = f"{method} /{known if route is None else route}"
+    call_log.add(config().database, UNKNOWN, name, status)
 
 
 def _record(request: HttpRequest, status: int) -> None:

@@ -17,11 +17,12 @@ from duly.conf import config
 from duly.models import Occurrence, ScheduledEvent
 from duly.policy.scopes import Scope
 from duly.rest import shown
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.described import ETAG, IF_MATCH, answering, body_as
 from duly.rest.etags import check_if_match
 from duly.rest.events import owner_of
 from duly.rest.events import router as events_router
+from duly.rest.guard import needs
 from duly.rest.json_body import body_of
 from duly.rest.patches import Patch, read_patch, read_timing
 from duly.rest.problems import reading
@@ -42,12 +43,12 @@ class Locked:
 
 
 @contextmanager
-def locked(request: HttpRequest, event_id: str, scope: Scope) -> Iterator[Locked]:
+def locked(request: HttpRequest, event_id: str) -> Iterator[Locked]:
     """Lock an event that the caller may change, in the state that If-Match names.
 
-    Raises Forbidden, EventNotFound and Problem.
+    Raises EventNotFound and Problem.
     """
-    caller = require(request, scope)
+    caller = identified(request)
     using = config().database
     with transaction.atomic(using):
         event = lookup.lock_owned(using, event_id, owner_of(caller))
@@ -62,6 +63,7 @@ def locked(request: HttpRequest, event_id: str, scope: Scope) -> Iterator[Locked
     summary="Change an event",
     openapi_extra=body_as("EventPatch") | IF_MATCH | answering(ETAG, 200),
 )
+@needs(Scope.SCHEDULE)
 def patch_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Change when an event is due, and what it carries; what is left out stays.
 
@@ -70,7 +72,7 @@ def patch_event(request: HttpRequest, event_id: str) -> HttpResponse:
     were born with.
     """
     data = body_of(request)
-    with locked(request, event_id, Scope.SCHEDULE) as it, reading(data):
+    with locked(request, event_id) as it, reading(data):
         patch = read_patch(data, it.event)
         _apply(patch, it)
         event = lookup.find_owned(it.using, str(it.event.id), owner_of(it.caller))
@@ -91,13 +93,14 @@ def _apply(patch: Patch, it: Locked) -> None:
     summary="Give an event another time",
     openapi_extra=body_as("Timing") | IF_MATCH,
 )
+@needs(Scope.SCHEDULE)
 def reschedule_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Give an event another rule; occurrences of the old one that have not begun are cancelled.
 
     An event that is finished, paused or cancelled is scheduled again.
     """
     data = body_of(request)
-    with locked(request, event_id, Scope.SCHEDULE) as it, reading(data):
+    with locked(request, event_id) as it, reading(data):
         rule = read_timing(data, it.event.execution_timezone)
         found = scheduling.reschedule_event(it.event.id, rule, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
@@ -106,12 +109,13 @@ def reschedule_event(request: HttpRequest, event_id: str) -> HttpResponse:
 @router.post(
     "events/{event_id}/pause", response=Changed, summary="Pause an event", openapi_extra=IF_MATCH
 )
+@needs(Scope.SCHEDULE)
 def pause_event(
     request: HttpRequest, event_id: str, body: PauseRequest | None = None
 ) -> HttpResponse:
     """Stop an event from coming due until it is resumed; it keeps its rule."""
     note = body.note if body else ""
-    with locked(request, event_id, Scope.SCHEDULE) as it:
+    with locked(request, event_id) as it:
         found = scheduling.pause_event(it.event.id, note=note, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
 
@@ -119,9 +123,10 @@ def pause_event(
 @router.post(
     "events/{event_id}/resume", response=Changed, summary="Resume an event", openapi_extra=IF_MATCH
 )
+@needs(Scope.SCHEDULE)
 def resume_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Let a paused event come due again, from now on; a one-off that it missed fires at once."""
-    with locked(request, event_id, Scope.SCHEDULE) as it:
+    with locked(request, event_id) as it:
         found = scheduling.resume_event(it.event.id, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
 
@@ -132,9 +137,10 @@ def resume_event(request: HttpRequest, event_id: str) -> HttpResponse:
     summary="Fire an event now",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.SCHEDULE)
 def trigger_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Fire an event now, beside its rule and whatever its status."""
-    with locked(request, event_id, Scope.SCHEDULE) as it:
+    with locked(request, event_id) as it:
         found = scheduling.trigger_event(it.event.id, actor=it.caller.actor)
     return shown.answer(born(found), status=201)
 

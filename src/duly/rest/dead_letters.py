@@ -14,8 +14,9 @@ from duly.access.caller import Caller
 from duly.models import Occurrence
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown, told
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.events import Limit, Text, service_seen
+from duly.rest.guard import needs
 from duly.rest.occurrences import service_of
 from duly.rest.problems import reading
 from duly.rest.schedules import read_instant
@@ -33,6 +34,7 @@ router = Router(tags=["dead letters"])
 
 
 @router.get("dead-letters", response=DeadLetterPage, summary="List dead letters")
+@needs(Scope.READ)
 def list_dead(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     type: Text | None = None,  # noqa: A002 - its name in the contract
@@ -50,7 +52,7 @@ def list_dead(  # noqa: PLR0913 - each narrows the choice
     `error` is a part of what they died of; `start_time` and `end_time` are of their due
     instants, [start, end), and read in UTC where they have no offset.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     wanted = _Wanted(
         type=type,
         service_id=service_id,
@@ -69,6 +71,7 @@ def list_dead(  # noqa: PLR0913 - each narrows the choice
 
 
 @router.get("dead-letters/groups", response=DeadGroups, summary="Dead letters by their error")
+@needs(Scope.READ)
 def group_dead(
     request: HttpRequest,
     type: Text | None = None,  # noqa: A002 - its name in the contract
@@ -78,7 +81,7 @@ def group_dead(
 
     Of the newest 5,000; `complete` says whether these are all.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     found = dead.grouped(_rows(caller, _Wanted(type=type, service_id=service_id)))
     groups = [
         {
@@ -98,12 +101,13 @@ def group_dead(
 
 
 @router.post("dead-letters/replay", response=ReplayAnswer, summary="Replay many dead letters")
+@needs(Scope.REPLAY)
 def replay_many(request: HttpRequest, asked: ReplayRequest) -> HttpResponse:
     """Let dead letters run again, the oldest first, under the same idempotency keys.
 
     With `dry_run` nothing is done, and it is said how many there are, up to the limit.
     """
-    caller = require(request, Scope.REPLAY)
+    caller = identified(request)
     rows = _rows(caller, _Wanted(**asked.dict(exclude={"limit", "dry_run"})))
     ids: list[str] = []
     if asked.dry_run:
@@ -126,12 +130,13 @@ def replay_many(request: HttpRequest, asked: ReplayRequest) -> HttpResponse:
     response=OccurrenceBrief,
     summary="Replay an occurrence",
 )
+@needs(Scope.REPLAY)
 def replay_one(request: HttpRequest, occurrence_id: str) -> HttpResponse:
     """Let one occurrence that has ended run again, under the same idempotency key.
 
     409 where it has not ended.
     """
-    caller = require(request, Scope.REPLAY)
+    caller = identified(request)
     one = scheduling.replay(occurrence_id, service=service_of(caller), actor=caller.actor)
     return shown.answer(told.brief(one))
 

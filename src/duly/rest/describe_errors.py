@@ -25,6 +25,7 @@ _ALWAYS = {
     403: "The key or token lacks the scope, or the service is another's.",
     422: "A field or parameter breaks its rule.",
     429: "More than the service's quota; Retry-After says when to try again.",
+    500: "The service cannot do it, as where it lacks the key of a payload; its log says why.",
     503: "The database cannot be reached; Retry-After says when to try again.",
 }
 _OF_A_BODY = {413: "The body is too large.", 415: "The body is compressed."}

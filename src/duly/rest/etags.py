@@ -8,11 +8,12 @@ from django.http import HttpRequest
 
 from duly.models import ScheduledEvent
 from duly.rest.problems import Problem
+from duly.store.stored import Outline
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def etag_of(event: ScheduledEvent) -> str:
+def etag_of(event: ScheduledEvent | Outline) -> str:
     """Give the tag of an event's present state."""
     next_at = _ticks(event.next_at) if event.next_at else "0"
     return f'"{_ticks(event.updated_at)}-{event.status}-{next_at}"'

@@ -18,9 +18,11 @@ from duly.policy.scopes import Scope
 from duly.policy.states import EventStatus
 from duly.rest import pages, shown
 from duly.rest.admission import admit
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.described import ETAG, IDEMPOTENCY_KEY, IF_MATCH, NEXT_PAGE, answering, body_as
 from duly.rest.etags import check_if_match
+from duly.rest.guard import needs
+from duly.rest.headers import header
 from duly.rest.json_body import body_of
 from duly.rest.new_events import Reader, check_zone, foreign_service
 from duly.rest.problems import Problem, reading
@@ -52,6 +54,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
     summary="Schedule an event",
     openapi_extra=body_as("NewEvent") | IDEMPOTENCY_KEY | answering(ETAG, 200, 201),
 )
+@needs(Scope.SCHEDULE)
 def schedule_event(request: HttpRequest) -> HttpResponse:
     """Schedule one event: 201 when it was created, 200 when the same request had done so before.
 
@@ -60,13 +63,13 @@ def schedule_event(request: HttpRequest) -> HttpResponse:
     Idempotency-Key, makes a repetition safe: the same content gives the same event, however it
     stands by now, and other content is refused (409).
     """
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     data = body_of(request)
-    new, on_conflict = Reader(caller).read(data, request.headers.get("Idempotency-Key"))
+    new, on_conflict = Reader(caller).read(data, header(request, "Idempotency-Key"))
     admit(request, new)
     with reading(data):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
-    event = stored[0]
+    event = stored.outline_of(0)
     status = 201 if stored.is_new(0) else 200
     return shown.answer(shown.scheduled(event), status=status, headers=shown.with_etag(event))
 
@@ -77,6 +80,7 @@ def schedule_event(request: HttpRequest) -> HttpResponse:
     summary="List what comes up",
     openapi_extra=answering(NEXT_PAGE, 200),
 )
+@needs(Scope.READ)
 def upcoming(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     entity_id: Text | None = None,
@@ -94,7 +98,7 @@ def upcoming(  # noqa: PLR0913 - each narrows the choice
     listed as well. Times without an offset are read in `timezone`, in which the answer is given
     as well; without one, each in its own zone. The header Link leads to the next page.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     if timezone is not None:
         check_zone("timezone", timezone)
     zone = timezone or "UTC"
@@ -120,6 +124,7 @@ def upcoming(  # noqa: PLR0913 - each narrows the choice
     summary="List events",
     openapi_extra=answering(NEXT_PAGE, 200),
 )
+@needs(Scope.READ)
 def list_events(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     status: Status | None = None,
@@ -132,7 +137,7 @@ def list_events(  # noqa: PLR0913 - each narrows the choice
     cursor: Text | None = None,
 ) -> HttpResponse:
     """List events whatever their status, the newest first."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     if timezone is not None:
         check_zone("timezone", timezone)
     with reading({"type": type}):
@@ -158,9 +163,10 @@ def list_events(  # noqa: PLR0913 - each narrows the choice
     summary="Look at an event",
     openapi_extra=answering(ETAG, 200),
 )
+@needs(Scope.READ)
 def get_event(request: HttpRequest, event_id: str, timezone: Zone | None = None) -> HttpResponse:
     """Give an event by its event_id, or by the id that the client gave it."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     if timezone is not None:
         check_zone("timezone", timezone)
     event = lookup.find_owned(config().database, event_id, owner_of(caller))
@@ -172,6 +178,7 @@ def get_event(request: HttpRequest, event_id: str, timezone: Zone | None = None)
     response=EntityCancelled,
     summary="Cancel the events of an entity",
 )
+@needs(Scope.CANCEL)
 def cancel_entity(
     request: HttpRequest,
     entity_id: str,
@@ -182,7 +189,7 @@ def cancel_entity(
 
     Without `entity_type`, of whatever type.
     """
-    caller = require(request, Scope.CANCEL)
+    caller = identified(request)
     service = service_seen(caller, service_id)
     using = config().database
     now = clock.now(using)
@@ -202,9 +209,10 @@ def cancel_entity(
     summary="Cancel an event",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.CANCEL)
 def cancel_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Cancel an event; 404 where nothing of it is to come, 409 where its only firing runs."""
-    caller = require(request, Scope.CANCEL)
+    caller = identified(request)
     using = config().database
     with transaction.atomic(using):
         event = lookup.lock_owned(using, event_id, owner_of(caller))

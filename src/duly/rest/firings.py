@@ -13,10 +13,11 @@ from duly.conf import config
 from duly.errors import EventConflict
 from duly.policy.scopes import Scope
 from duly.rest import shown
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.changes import born, locked
 from duly.rest.described import IF_MATCH, body_as
 from duly.rest.events import owner_of
+from duly.rest.guard import needs
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
 from duly.rest.problems import invalid, reading
@@ -33,12 +34,13 @@ router = Router(tags=["firings"])
     summary="Leave a firing out",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.CANCEL)
 def skip_firing(
     request: HttpRequest, event_id: str, body: schemas.SkipRequest | None = None
 ) -> HttpResponse:
     """Leave one firing of an event out: the next one, or that of an instant."""
     due_at = read_aware("due_at", body.due_at) if body and body.due_at else None
-    with locked(request, event_id, Scope.CANCEL) as it, reading(body and body.dict()):
+    with locked(request, event_id) as it, reading(body and body.dict()):
         found = operations.skip_firing(it.event.id, due_at, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
 
@@ -49,11 +51,12 @@ def skip_firing(
     summary="Move a firing",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.SCHEDULE)
 def move_firing(request: HttpRequest, event_id: str, body: schemas.MoveRequest) -> HttpResponse:
     """Let one firing come due at another instant; the others stay."""
     to = read_aware("to", body.to)
     due_at = read_aware("due_at", body.due_at) if body.due_at else None
-    with locked(request, event_id, Scope.SCHEDULE) as it, reading(body.dict()):
+    with locked(request, event_id) as it, reading(body.dict()):
         found = operations.move_firing(it.event.id, to, due_at=due_at, actor=it.caller.actor)
     return shown.answer(shown.changed(found))
 
@@ -64,12 +67,13 @@ def move_firing(request: HttpRequest, event_id: str, body: schemas.MoveRequest) 
     summary="Make up for past firings",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.SCHEDULE)
 def backfill_event(
     request: HttpRequest, event_id: str, body: schemas.BackfillRequest
 ) -> HttpResponse:
     """Run the past firings in [start, end) that never had an occurrence, by the rule of now."""
     start, end = read_aware("start", body.start), read_aware("end", body.end)
-    with locked(request, event_id, Scope.SCHEDULE) as it, reading(body.dict()):
+    with locked(request, event_id) as it, reading(body.dict()):
         found = operations.backfill_event(
             it.event.id, start, end, limit=body.limit, actor=it.caller.actor
         )
@@ -83,9 +87,10 @@ def backfill_event(
     summary="See what another time would change",
     openapi_extra=body_as("PlanRequest"),
 )
+@needs(Scope.READ)
 def plan_reschedule(request: HttpRequest, event_id: str) -> HttpResponse:
     """Say which firings up to `until` another rule would add, remove and keep; changes nothing."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     data = body_of(request)
     event = lookup.find_owned(config().database, event_id, owner_of(caller))
     rule = read_timing(data, event.execution_timezone, frozenset({"until", "limit"}))
@@ -109,9 +114,10 @@ def plan_reschedule(request: HttpRequest, event_id: str) -> HttpResponse:
     response={200: schemas.Explanation, 409: None},
     summary="Explain when an event is due",
 )
+@needs(Scope.READ)
 def explain_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Say in sentences, and as data, why an event is due when it is."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     event = lookup.find_owned(config().database, event_id, owner_of(caller))
     if event.next_at is None:
         raise EventConflict(f"event {event.id} is {event.status}: it is not due again")

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
 
-from duly.rest.json_body import take_body
+from duly.policy.scopes import Scope
+from duly.rest.auth import require
+from duly.rest.json_body import read_for_ninja, take_body
 from duly.rest.problems import Problem, not_found
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 STREAMED = "_duly_reads_its_body"
 """The mark of a view that reads its body itself, as it comes."""
+
+
+NEEDS = "_duly_needs"
+"""The scope that a view needs, as a mark."""
+
+
+def needs(scope: Scope) -> Callable[[View], View]:
+    """Say which scope a view needs: who lacks it learns nothing of what else is wrong."""
+
+    def mark(view: View) -> View:
+        setattr(view, NEEDS, scope)
+        return view
+
+    return mark
 
 
 def streamed(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,20 +41,26 @@ def streamed(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Check each request of an operation: its size, its query, and what stands in its path.
+    """Check each request of an operation: its scope, its size, its query, and its path.
 
     For `NinjaAPI.add_decorator(…, mode="view")`.
     """
     operation: Any = run.__self__  # type: ignore[attr-defined]
     known = _query_of(operation)
     has_body = _has_body(operation) and not hasattr(operation.view_func, STREAMED)
+    is_ninjas = any(one.__ninja_param_source__ == "body" for one in operation.models)
+    scope: Scope | None = getattr(operation.view_func, NEEDS, None)
     read = operation._get_values
 
     def values(request: HttpRequest, path: Any, response: HttpResponse) -> dict[str, Any]:
+        if scope is not None:
+            require(request, scope)
         _check_path(path)
         _check_query(request.GET.lists(), known)
         if has_body:
             take_body(request)
+        if is_ninjas:
+            read_for_ninja(request)
         found: dict[str, Any] = read(request, path, response)
         return found
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +22,8 @@ from duly.access.refusals import (
     TooManyRequests,
     Unauthorized,
 )
-from duly.rest.problems import Problem, malformed, not_found, of_error, unavailable
+from duly.rest.json_body import read_of
+from duly.rest.problems import Problem, malformed, not_found, of_error, shown, unavailable
 
 _logger = logging.getLogger("duly")
 
@@ -32,10 +34,12 @@ def add_handlers(api: NinjaAPI) -> None:
         api.add_exception_handler(raised, handler)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception, request: HttpRequest | None = None) -> Problem:
     """Give the problem that any exception of a request is; what nobody meant is logged."""
     if isinstance(error, Problem):
         return error
+    if isinstance(error, ValidationError):
+        return _of_validation(error, request)
     for kinds, make in _MAKERS:
         if isinstance(error, kinds):
             return make(error)
@@ -98,30 +102,54 @@ def _of_too_many(error: TooManyRequests) -> Problem:
     )
 
 
-def _of_validation(error: ValidationError) -> Problem:
+def _of_validation(error: ValidationError, request: HttpRequest | None) -> Problem:
     found = []
     for one in error.errors:
         source, *path = one["loc"]
         # The name of a view's parameter is no part of what was sent.
         if source == "body" and path:
             path = path[1:]
-        rule = str(one["msg"])
-        found.append({"field": ".".join(map(str, path)) or str(source), "rule": rule})
+        field, rule = ".".join(map(str, path)) or str(source), str(one["msg"])
+        value = shown(_given(request, source, path))
+        found.append({"field": field, "value": value, "rule": f"{field}: {rule}"})
     first = found[0]
     is_query = error.errors[0]["loc"][0] in ("query", "header", "cookie")
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "Invalid value",
-        "; ".join(f"{one['field']}: {one['rule']}" for one in found[:10]),
+        "; ".join(f"{one['rule']}; got {json.dumps(one['value'])}" for one in found[:10]),
         kind="invalid-parameter" if is_query else "invalid-value",
         field=first["field"],
+        value=first["value"],
         rule=first["rule"],
         errors=found if len(found) > 1 else (),
     )
 
 
+def _given(request: HttpRequest | None, source: object, path: Sequence[object]) -> Any:
+    """Give what was sent at a place; None where nothing was."""
+    if request is None:
+        return None
+    match source:
+        case "body":
+            found: Any = read_of(request)
+        case "query":
+            found = request.GET
+        case "path":
+            found = request.resolver_match.kwargs if request.resolver_match else None
+        case _:
+            return None
+    for step in path:
+        try:
+            found = found[step]
+        # A step may also be a kind that was tried, of several.
+        except (LookupError, TypeError):
+            return None
+    return found
+
+
 def _answer(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem_of(error).response()
+    return problem_of(error, request).response()
 
 
 _HANDLERS: dict[type[Exception], Any] = dict.fromkeys(
@@ -134,13 +162,14 @@ _MAKERS: tuple[tuple[Any, Callable[[Any], Problem]], ...] = (
     (TooManyRequests, _of_too_many),
     (TokenKeysUnavailable, lambda error: unavailable(str(error))),
     (errors.DulyError, of_error),
-    (ValidationError, _of_validation),
     ((OperationalError, InterfaceError), _of_database),
     (HttpError, _of_http),
     (Http404, lambda error: not_found()),
     (RequestDataTooBig, _too_large_for_django),
     (
         (UnreadablePostError, SuspiciousOperation),
-        lambda error: malformed("the request could not be read to its end"),
+        lambda error: malformed(
+            "the request could not be read to its end", rule="the request comes whole"
+        ),
     ),
 )

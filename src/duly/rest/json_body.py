@@ -11,10 +11,12 @@ from ninja.parser import Parser
 from ninja.types import DictStrAny
 
 from duly.conf import config
+from duly.rest.headers import header
 from duly.rest.problems import Problem, malformed, too_large
 
 # A payload may be 32 deep, and stands within an event, which may stand in a list.
 MAX_DEPTH = 40
+_READ = "_duly_json"
 
 
 def read_json(raw: bytes) -> Any:
@@ -32,7 +34,7 @@ def read_json(raw: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        raise malformed(f"the body is not JSON: {error}"[:300]) from None
+        raise malformed(f"the body is not JSON: {error}"[:300], value=text) from None
     # What is well costs no walk.
     if text.count("[") + text.count("{") > MAX_DEPTH or "\\u" in text:
         _check(value)
@@ -43,7 +45,7 @@ def body_of(request: HttpRequest) -> Any:
     """Read the JSON body of a request. Raises Problem, also where there is none."""
     raw = request.body
     if not raw:
-        raise malformed("the body is empty; send JSON")
+        raise malformed("the body is empty; send JSON", value="")
     return read_json(raw)
 
 
@@ -64,7 +66,7 @@ def take_body(request: HttpRequest) -> None:
 
 def check_encoding(request: HttpRequest) -> None:
     """Refuse a compressed body: of what small one it will grow is not known before."""
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding = header(request, "Content-Encoding", "identity")
     if encoding.lower() not in ("", "identity"):
         raise Problem(
             415,
@@ -80,8 +82,22 @@ class StrictParser(Parser):
     """Reads the bodies of all other views in the same way."""
 
     def parse_body(self, request: HttpRequest) -> DictStrAny:
-        value: DictStrAny = read_json(request.body)
+        value: DictStrAny = getattr(request, _READ)
         return value
+
+
+def read_for_ninja(request: HttpRequest) -> None:
+    """Read the body before ninja does, which would put a word of its own for ours. Raises Problem.
+
+    An empty one is left to it: a body may be one that need not be given.
+    """
+    if request.body:
+        setattr(request, _READ, read_json(request.body))
+
+
+def read_of(request: HttpRequest) -> Any:
+    """Give what ninja was given of the body; None where nothing was."""
+    return getattr(request, _READ, None)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

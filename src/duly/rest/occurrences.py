@@ -12,8 +12,9 @@ from duly.access.caller import Caller
 from duly.conf import config
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown, told
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.events import Limit, owner_of
+from duly.rest.guard import needs
 from duly.rest.problems import invalid
 from duly.rest.schemas.occurrences import (
     LedgerPage,
@@ -32,6 +33,7 @@ router = Router(tags=["occurrences"])
     response=OccurrencePage,
     summary="List the occurrences of an event",
 )
+@needs(Scope.READ)
 def list_occurrences(
     request: HttpRequest,
     event_id: str,
@@ -40,7 +42,7 @@ def list_occurrences(
     cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List what has come due of an event, the latest first, each with its attempts."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     using = config().database
     event = lookup.find_owned(using, event_id, owner_of(caller))
     place = pages.read_cursor(cursor, pages.instant)
@@ -54,15 +56,17 @@ def list_occurrences(
 
 
 @router.get("occurrences/{occurrence_id}", response=Occurrence, summary="Look at an occurrence")
+@needs(Scope.READ)
 def get_occurrence(request: HttpRequest, occurrence_id: str) -> HttpResponse:
     """Give one occurrence, with its payload, its error as a whole, and its attempts."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     one = scheduling.find_occurrence(occurrence_id, service=service_of(caller))
     attempts = stored.attempts_of(config().database, [one])
     return shown.answer(told.whole(one, attempts[one.id]))
 
 
 @router.get("events/{event_id}/ledger", response=LedgerPage, summary="Read the ledger of an event")
+@needs(Scope.READ)
 def list_ledger(
     request: HttpRequest,
     event_id: str,
@@ -74,7 +78,7 @@ def list_ledger(
 
     A cursor goes on in the order that it was given in.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     using = config().database
     event = lookup.find_owned(using, event_id, owner_of(caller))
     place = pages.read_cursor(cursor, str, ledger_id)

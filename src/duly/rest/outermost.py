@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 
+from duly.rest.calls import record_astray
 from duly.rest.handlers import problem_of
 from duly.rest.problems import Problem
 
@@ -15,6 +16,7 @@ HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
+_MARK = "_duly_answers_calls"
 
 
 def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,11 +26,13 @@ def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             response: HttpResponseBase = view(request, *args, **path)
         except Exception as error:
-            response = problem_of(error).response()
+            response = problem_of(error, request).response()
         if isinstance(response, HttpResponseNotAllowed):
             response = _not_allowed(request, response["Allow"])
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
     # There are no cookies to be forged with: every caller shows a key or a token.
@@ -36,7 +40,19 @@ def outermost(view: Callable[..., Any]) -> Callable[..., Any]:
     return answered
 
 
+def answering_calls(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a view as one of the API's, and no page."""
+    setattr(view, _MARK, True)
+    return view
+
+
+def answers_calls(view: Callable[..., Any]) -> bool:
+    """Say whether a view is one of the API's, and no page."""
+    return hasattr(view, _MARK)
+
+
 def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponseBase:
+    record_astray(request, 405)
     methods = ", ".join(sorted(allowed.split(", ")))
     return Problem(
         405,

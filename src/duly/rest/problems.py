@@ -7,6 +7,7 @@ blame, and `errors` with the same of each where there are several.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ TYPE_PREFIX = "urn:duly:problem:"
 RETRY_SECONDS = 1
 """When to try again once the database is back; clients double it."""
 LONGEST_VALUE = 200
+BODY_RULE = "the body is one JSON value in UTF-8"
 _ABSENT: Any = object()
+_logger = logging.getLogger("duly")
 
 _NOT_FOUND = (errors.EventNotFound, errors.SagaNotFound)
 _CONFLICTS = (errors.EventConflict, errors.SagaConflict)
@@ -130,9 +133,13 @@ def invalid(field: str, value: Any, rule: str, *, kind: str = "invalid-value") -
     )
 
 
-def malformed(detail: str, *, rule: str | None = None) -> Problem:
-    """Say that a request cannot be read."""
-    return Problem(HTTPStatus.BAD_REQUEST, "Malformed request", detail, rule=rule)
+def malformed(detail: str, *, rule: str = BODY_RULE, value: Any = _ABSENT) -> Problem:
+    """Say that a body cannot be read.
+
+    value: what stands where it breaks the rule.
+    """
+    status, title = HTTPStatus.BAD_REQUEST, "Malformed request"
+    return Problem(status, title, detail, field="body", value=value, rule=rule)
 
 
 def too_large(most: int, what: str = "the body") -> Problem:
@@ -171,6 +178,8 @@ def of_error(
     """
     if isinstance(error, _NOT_FOUND):
         return not_found(str(error))
+    if isinstance(error, errors.UnreadablePayload):
+        return _unreadable(error)
     if field is None and (found := _FIELD.match(str(error))):
         field = _FIELDS.get(found["name"], found["name"])
     if field is not None and value is _ABSENT and isinstance(given, Mapping) and field in given:
@@ -182,6 +191,17 @@ def of_error(
     elif isinstance(error, errors.BrokerUnavailable):
         return unavailable(str(error))
     return Problem(status, title, str(error), kind=kind, field=field, value=value, rule=str(error))
+
+
+def _unreadable(error: errors.UnreadablePayload) -> Problem:
+    """Say that a stored payload cannot be read, which is no fault of the caller."""
+    _logger.error("a request failed: %s", error)
+    return Problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Unreadable payload",
+        f"{error.what}; whoever runs the service has to give it that key, or to mend the row",
+        kind="unreadable-payload",
+    )
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from duly.conf import config
 from duly.errors import InvalidRule
 from duly.policy.scopes import Scope
 from duly.rest import shown
-from duly.rest.auth import require
 from duly.rest.described import body_as
 from duly.rest.firings import due_data
+from duly.rest.guard import needs
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
 from duly.rest.problems import invalid, naming, reading
@@ -37,9 +37,9 @@ MOST = 1000
     summary="Preview a rule",
     openapi_extra=body_as("PreviewRequest"),
 )
+@needs(Scope.READ)
 def preview_rule(request: HttpRequest) -> HttpResponse:
     """Give the next firings of a rule, marked where the clocks change; schedules nothing."""
-    require(request, Scope.READ)
     data = body_of(request)
     rule = read_timing(data, None, frozenset({"after", "n"}))
     n = data.get("n", 10)
@@ -64,9 +64,9 @@ def preview_rule(request: HttpRequest) -> HttpResponse:
     summary="Explain a rule",
     openapi_extra=body_as("RuleRequest"),
 )
+@needs(Scope.READ)
 def explain_rule(request: HttpRequest) -> HttpResponse:
     """Say why the next firing of a rule is when it is; a one-off is explained even if it passed."""
-    require(request, Scope.READ)
     data = body_of(request)
     rule = read_timing(data, None, frozenset({"after"}))
     after = _after(data)

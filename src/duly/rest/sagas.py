@@ -13,8 +13,9 @@ from duly.models import Saga
 from duly.models.saga import SagaStep
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
-from duly.rest.auth import admit_events, require
+from duly.rest.auth import admit_events, identified
 from duly.rest.events import Limit, Text, service_seen
+from duly.rest.guard import needs
 from duly.rest.new_events import DEFAULT_ENTITY_TYPE
 from duly.rest.occurrences import service_of
 from duly.rest.problems import invalid, reading
@@ -25,6 +26,7 @@ router = Router(tags=["sagas"])
 
 
 @router.get("sagas", response=schemas.SagaPage, summary="List sagas")
+@needs(Scope.READ)
 def list_sagas(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     name: Text | None = None,
@@ -36,7 +38,7 @@ def list_sagas(  # noqa: PLR0913 - each narrows the choice
     cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List sagas, the newest first."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     place = pages.read_cursor(cursor, UUID)
     rows = sagas.list_sagas(name=name, status=status, service=service_seen(caller, service_id))
     if entity_type is not None:
@@ -52,12 +54,13 @@ def list_sagas(  # noqa: PLR0913 - each narrows the choice
 
 
 @router.post("sagas", response={200: schemas.Saga, 201: schemas.Saga}, summary="Start a saga")
+@needs(Scope.SCHEDULE)
 def start_saga(request: HttpRequest, new: schemas.NewSaga) -> HttpResponse:
     """Start a saga that is defined for the caller's service: 201, and its first steps are due.
 
     200 where the key is known: that saga, however it stands.
     """
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     with reading(new.dict()):
         checked = sagas.checked_saga(
             new.name,
@@ -72,21 +75,23 @@ def start_saga(request: HttpRequest, new: schemas.NewSaga) -> HttpResponse:
 
 
 @router.get("sagas/{saga}", response=schemas.Saga, summary="Look at a saga")
+@needs(Scope.READ)
 def get_saga(request: HttpRequest, saga: str, name: Text | None = None) -> HttpResponse:
     """Give a saga by its saga_id or its key, with its steps.
 
     `name` says which, where sagas of several names have the key.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     return shown.answer(_whole(sagas.find_saga(saga, name=name or "", service=service_of(caller))))
 
 
 @router.post("sagas/{saga}/signals", response=schemas.Saga, summary="Signal a saga")
+@needs(Scope.SCHEDULE)
 def signal_saga(
     request: HttpRequest, saga: str, given: schemas.Signal, name: Text | None = None
 ) -> HttpResponse:
     """Give a saga a signal that it waits for, or will; given again, it changes nothing."""
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     with reading(given.dict()):
         found = sagas.signal_saga(
             saga,
@@ -100,6 +105,7 @@ def signal_saga(
 
 
 @router.post("sagas/{saga}/cancel", response=schemas.Saga, summary="Let a saga go back")
+@needs(Scope.CANCEL)
 def cancel_saga(
     request: HttpRequest, saga: str, why: schemas.CancelSaga, name: Text | None = None
 ) -> HttpResponse:
@@ -107,7 +113,7 @@ def cancel_saga(
 
     409 for one that is completed; one that goes back already, or has, stays as it is.
     """
-    caller = require(request, Scope.CANCEL)
+    caller = identified(request)
     found = sagas.cancel_saga(
         saga,
         reason=why.reason,

@@ -17,6 +17,7 @@ from duly.models import ScheduledEvent
 from duly.policy.handling import without_marks
 from duly.rest.etags import etag_of
 from duly.scheduling import Answer, Upcoming
+from duly.store.stored import Outline
 
 
 def answer(
@@ -31,12 +32,12 @@ def answer(
     )
 
 
-def with_etag(event: ScheduledEvent) -> dict[str, str]:
+def with_etag(event: ScheduledEvent | Outline) -> dict[str, str]:
     """Give the header that names an event's state."""
     return {"ETag": etag_of(event)}
 
 
-def scheduled(event: ScheduledEvent) -> dict[str, Any]:
+def scheduled(event: ScheduledEvent | Outline) -> dict[str, Any]:
     """Show an event as the answer to its scheduling."""
     return {
         "event_id": str(event.id),
@@ -96,7 +97,7 @@ def changed(found: Answer) -> dict[str, Any]:
     }
 
 
-def context(event: ScheduledEvent) -> dict[str, Any]:
+def context(event: ScheduledEvent | Outline) -> dict[str, Any]:
     """Show the zones of an event."""
     return {
         "resource_timezone": event.resource_timezone or None,
@@ -110,8 +111,8 @@ def local(at: datetime, zone: str) -> str:
     return at.astimezone(zones.get_zone(zone).info).isoformat()
 
 
-def _scheduled_time(event: ScheduledEvent) -> str | None:
-    at = event.next_at or _moment(event)
+def _scheduled_time(event: ScheduledEvent | Outline) -> str | None:
+    at = event.next_at if isinstance(event, Outline) else event.next_at or _moment(event)
     return local(at, event.execution_timezone) if at else None
 
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from duly import registry
 from duly.conf import config
 from duly.policy.scopes import Scope
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.events import Text, service_seen
+from duly.rest.guard import needs
 from duly.rest.problems import invalid, reading
 from duly.rest.stream_reader import LONGEST_SECONDS, AsyncReader, Terms
 from duly.rest.streams import Limits, streams
@@ -48,6 +49,7 @@ _DESCRIBED: dict[str, Any] = {
 
 
 @router.get("stream", summary="What fires, as it fires", openapi_extra=_DESCRIBED)
+@needs(Scope.READ)
 def stream(  # noqa: PLR0913 - each narrows the choice
     request: HttpRequest,
     type: Text | None = None,  # noqa: A002 - its name in the contract
@@ -64,7 +66,7 @@ def stream(  # noqa: PLR0913 - each narrows the choice
     Last-Event-ID, as EventSource does by itself. Only so many may be open at once, and so many
     of one key or token: 429.
     """
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     with reading({"type": type}):
         event_type = registry.normalise_type(type) if type else ""
     wanted = Wanted(

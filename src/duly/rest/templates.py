@@ -15,10 +15,11 @@ from duly.models import EventTemplate
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown
 from duly.rest.admission import admit
-from duly.rest.auth import require
+from duly.rest.auth import identified
 from duly.rest.described import IDEMPOTENCY_KEY, IF_MATCH
 from duly.rest.etags import check_match
 from duly.rest.events import Limit, Text, service_seen
+from duly.rest.guard import needs
 from duly.rest.problems import Problem, not_found, reading
 from duly.rest.schemas.events import Policies, Scheduled
 from duly.rest.schemas.templates import (
@@ -35,6 +36,7 @@ router = Router(tags=["templates"])
 
 
 @router.get("templates", response=TemplatePage, summary="List templates")
+@needs(Scope.READ)
 def list_templates(
     request: HttpRequest,
     service_id: Text | None = None,
@@ -42,7 +44,7 @@ def list_templates(
     cursor: pages.Cursor | None = None,
 ) -> HttpResponse:
     """List templates by name."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     place = pages.read_cursor(cursor, str, str)
     past = (place[0], place[1]) if place else ("", "")
     service = service_seen(caller, service_id)
@@ -53,6 +55,7 @@ def list_templates(
 
 
 @router.post("templates", response={201: Template}, summary="Store a template")
+@needs(Scope.SCHEDULE)
 def create_template(
     request: HttpRequest, new: NewTemplate, service_id: Text | None = None
 ) -> HttpResponse:
@@ -61,7 +64,7 @@ def create_template(
     In its `schedule`, `"$time"` stands for the time that is given on each use; `before` and
     `after` are so long before or after it.
     """
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     service = _service(caller, service_id)
     content = _checked(service, new)
     using = config().database
@@ -79,20 +82,22 @@ def create_template(
 
 
 @router.get("templates/{name}", response=Template, summary="Look at a template")
+@needs(Scope.READ)
 def get_template(request: HttpRequest, name: str, service_id: Text | None = None) -> HttpResponse:
     """Give a template; its ETag is for If-Match."""
-    caller = require(request, Scope.READ)
+    caller = identified(request)
     return _answer(_found(_service(caller, service_id), name))
 
 
 @router.put(
     "templates/{name}", response=Template, summary="Change a template", openapi_extra=IF_MATCH
 )
+@needs(Scope.SCHEDULE)
 def replace_template(
     request: HttpRequest, name: str, content: TemplateContent, service_id: Text | None = None
 ) -> HttpResponse:
     """Let a template say something else; events that were scheduled from it stay as they are."""
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     service = _service(caller, service_id)
     using = config().database
     with transaction.atomic(using):
@@ -107,11 +112,12 @@ def replace_template(
     summary="Delete a template",
     openapi_extra=IF_MATCH,
 )
+@needs(Scope.SCHEDULE)
 def delete_template(
     request: HttpRequest, name: str, service_id: Text | None = None
 ) -> HttpResponse:
     """Delete a template; events that were scheduled from it stay as they are."""
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     service = _service(caller, service_id)
     using = config().database
     with transaction.atomic(using):
@@ -125,6 +131,7 @@ def delete_template(
     summary="Schedule an event from a template",
     openapi_extra=IDEMPOTENCY_KEY,
 )
+@needs(Scope.SCHEDULE)
 def schedule_from(
     request: HttpRequest, name: str, use: TemplateUse, service_id: Text | None = None
 ) -> HttpResponse:
@@ -133,7 +140,7 @@ def schedule_from(
     `time` is what `"$time"` stands for. What else is given goes before what the template says;
     a payload that is an object is merged into the template's.
     """
-    caller = require(request, Scope.SCHEDULE)
+    caller = identified(request)
     template = _found(_service(caller, service_id), name)
     given = use.dict(exclude_unset=True)
     key = request.headers.get("Idempotency-Key")
@@ -141,7 +148,7 @@ def schedule_from(
     admit(request, new)
     with reading(given):
         stored = scheduling.schedule_events([new], on_conflict=on_conflict, actor=caller.actor)
-    event = stored[0]
+    event = stored.outline_of(0)
     status = 201 if stored.is_new(0) else 200
     return shown.answer(shown.scheduled(event), status=status, headers=shown.with_etag(event))
 

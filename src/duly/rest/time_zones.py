@@ -9,7 +9,7 @@ from duly import scheduling
 from duly.civil import contexts
 from duly.policy.scopes import Scope
 from duly.rest import shown
-from duly.rest.auth import require
+from duly.rest.guard import needs
 from duly.rest.new_events import check_zone
 from duly.rest.problems import naming
 from duly.rest.schedules import read_aware, read_moment
@@ -26,9 +26,9 @@ router = Router(tags=["time zones"])
 @router.post(
     "events/timezone/convert", response=ConvertAnswer, summary="Read a moment in other zones"
 )
+@needs(Scope.READ)
 def convert_time(request: HttpRequest, body: ConvertRequest) -> HttpResponse:
     """Read one moment in up to 1,000 zones."""
-    require(request, Scope.READ)
     if body.from_timezone is not None:
         check_zone("from_timezone", body.from_timezone)
     for index, zone in enumerate(body.to_timezones):
@@ -46,9 +46,9 @@ def convert_time(request: HttpRequest, body: ConvertRequest) -> HttpResponse:
 
 
 @router.post("events/timezone/validate", response=ValidateAnswer, summary="Compare two zones")
+@needs(Scope.READ)
 def validate_time_zones(request: HttpRequest, body: ValidateRequest) -> HttpResponse:
     """Say what differs between two zones; an unknown one is a warning, and not compatible."""
-    require(request, Scope.READ)
     at = None if body.at is None else read_aware("at", body.at)
     field, value = ("at", body.at) if body.local_time is None else ("local_time", body.local_time)
     with naming(field, value):

@@ -81,7 +81,7 @@ def _postgresql(parts: SplitResult, port: int | None) -> dict[str, Any]:
     if find_spec("psycopg") is None:
         raise ConfigurationError("PostgreSQL needs psycopg: pip install 'duly[postgres]'")
     database: dict[str, Any] = {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "duly.service.postgresql",
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

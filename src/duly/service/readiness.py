@@ -14,6 +14,7 @@ from django.db import connections
 from duly import clock
 from duly.engine.loop import Engine
 from duly.store.backlog import oldest
+from duly.store.engines import is_firing
 
 # However many ask, the database is looked at once in so long.
 KEPT_SECONDS = 1.0
@@ -70,7 +71,12 @@ class Readiness:
     def _look(self) -> Checks:
         found = {} if self._engine is None else {"engine": self._of_engine(self._engine)}
         try:
-            late = oldest(self._using, clock.now(self._using))
+            now = clock.now(self._using)
+            late = oldest(self._using, now)
+            if self._engine is None:
+                # No fault of this process: it takes what is scheduled meanwhile.
+                facts = (("is_firing", is_firing(self._using, now)),)
+                found["elsewhere"] = Check(facts=facts)
         except DatabaseError as error:
             connections[self._using].close()
             # Not the message: it names hosts and users.

@@ -37,6 +37,12 @@ def perform(options: Namespace) -> int:
         raise ConfigurationError("duly serve needs waitress: pip install 'duly[server]'")
     if not 1 <= options.threads <= MOST_THREADS:
         raise ConfigurationError(f"--threads must be 1 to {MOST_THREADS}, got {options.threads}")
+    if options.api and options.threads <= (streams := config().streams):
+        raise ConfigurationError(
+            f"--threads must be more than STREAMS, {streams}, got {options.threads}: each open "
+            "stream takes a thread, and none would be left to answer; give more threads, or set "
+            f"DULY_STREAMS, or DULY['STREAMS'], to {options.threads - 1} or less"
+        )
     if not 0 <= options.port <= 65_535:
         raise ConfigurationError(f"--port must be 0 to 65535, got {options.port}")
     if not (options.api and options.admin) and not _is_alone():

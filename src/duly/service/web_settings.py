@@ -58,6 +58,8 @@ MIDDLEWARE = [
     "duly.service.probes.ProbesMiddleware",
     "duly.service.security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Calls of the API go no further.
+    "duly.rest.direct.DirectMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

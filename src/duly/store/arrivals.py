@@ -22,10 +22,10 @@ from duly.models.fields import EncodedPayload
 from duly.policy.trace import Carrier, traced
 from duly.store import conflicts, facts
 from duly.store.copies import copy_events
-from duly.store.drafts import COLUMNS, Draft, cells, event_of, stored_event_of
+from duly.store.drafts import COLUMNS, Draft, cells, event_of, outline_of, stored_event_of
 from duly.store.events import NOTIFY_WITHIN, event_entry, events_in, record
 from duly.store.statements import statement
-from duly.store.stored import StoredEvents
+from duly.store.stored import Outline, StoredEvents
 from duly.store.wakeups import notify_after_commit
 from duly.telemetry import Later, emit
 
@@ -109,13 +109,18 @@ def _stored(
         assert id_ is not None
         return stored_event_of(drafts[index], id_, now, using)
 
+    def outline(index: int) -> Outline:
+        id_ = ids[index]
+        assert id_ is not None
+        return outline_of(drafts[index], id_, now)
+
     def leads() -> list[float]:
         dues: list[datetime] = [draft.first.at for draft in drafts]
         return [(due_at - now).total_seconds() for due_at in dues]
 
     if drafts:
         emit("events.scheduled", count=len(drafts), lead_seconds=Later(leads))
-    return StoredEvents(len(drafts), build, met, ids)
+    return StoredEvents(len(drafts), build, outline, met, ids)
 
 
 def _wake_for(

@@ -16,6 +16,7 @@ from duly.payloads import decode
 from duly.policy.states import EventStatus
 from duly.store.events import set_due
 from duly.store.rows import resolution_text
+from duly.store.stored import Outline
 
 # In the order of `cells`.
 COLUMNS = (
@@ -152,3 +153,16 @@ def stored_event_of(draft: Draft, id_: str, now: datetime, using: str) -> Schedu
     event = event_of(draft, UUID(id_), now)
     event._state.adding, event._state.db = False, using
     return event
+
+
+def outline_of(draft: Draft, id_: str, now: datetime) -> Outline:
+    """Give the outline of the event that a draft has become."""
+    return Outline(
+        UUID(id_),
+        _SCHEDULED,
+        draft.first.at,
+        now,
+        draft.rule.zone,
+        draft.resource_timezone,
+        draft.user_timezone,
+    )

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import overload
+from datetime import datetime
+from typing import NamedTuple, overload
 from uuid import UUID
 
 from duly.models import ScheduledEvent
+
+
+class Outline(NamedTuple):
+    """What an answer says of an event that is new: a tuple, for a model takes longer to build
+    than all else of the answer."""
+
+    id: UUID
+    status: str
+    next_at: datetime
+    updated_at: datetime
+    execution_timezone: str
+    resource_timezone: str
+    user_timezone: str
 
 
 class StoredEvents(Sequence[ScheduledEvent]):
@@ -17,17 +31,19 @@ class StoredEvents(Sequence[ScheduledEvent]):
     list; it equals any other sequence of the same events.
     """
 
-    __slots__ = ("_build", "_built", "_count", "_ids", "_met")
+    __slots__ = ("_build", "_built", "_count", "_ids", "_met", "_outline")
 
     def __init__(
         self,
         count: int,
         build: Callable[[int], ScheduledEvent],
+        outline: Callable[[int], Outline],
         built: dict[int, ScheduledEvent],
         ids: Sequence[str | None] = (),
     ) -> None:
         self._count = count
         self._build = build
+        self._outline = outline
         self._ids = ids
         self._built = built
         self._met = frozenset(built)
@@ -37,6 +53,10 @@ class StoredEvents(Sequence[ScheduledEvent]):
         known = self._ids[index] if self._ids else None
         found: UUID = UUID(known) if known is not None else self[index].id
         return found
+
+    def outline_of(self, index: int) -> Outline | ScheduledEvent:
+        """Give an event for an answer: in outline if it is new, and else as it is by now."""
+        return self._outline(index) if self.is_new(index) else self[index]
 
     def is_new(self, index: int) -> bool:
         """Say whether an event was not there before."""
