@@ -33,5 +33,4 @@ def pages_of(clinic: Clinic) -> dict[str, str]:
         "rows": "/duly/rows/dead/",
         "no rows": "/duly/rows/late/",
         "a new event": "/admin/duly/scheduledevent/new/?entity=patient:7",
-        "API": "/api/docs",
     }

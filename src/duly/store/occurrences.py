@@ -68,14 +68,18 @@ def latest_attempts(
     wanted = {one.id for one in found}
     columns = ("id", "occurrence_id", "fact", "at", "attempt", "data")
     rows = LedgerEntry.objects.using(using).order_by("-id").values_list(*columns)
-    each = [rows.filter(event_id=id_)[:most] for id_ in {one.event_id for one in found}]
-    if len(each) > 1 and connections[using].features.supports_slicing_ordering_in_compound:
-        each = [each[0].union(*each[1:], all=True)]
+    ids = {one.event_id for one in found}
+    if not ids:
+        return {}
+    if len(ids) > 1 and connections[using].features.supports_slicing_ordering_in_compound:
+        # Each by its own range of the index, whatever the others have behind them.
+        first, *others = (rows.filter(event_id=id_)[:most] for id_ in ids)
+        rows = first.union(*others, all=True)
+    else:
+        rows = rows.filter(event_id__in=ids)[: most * len(ids)]
     told: defaultdict[UUID, list[Told]] = defaultdict(list)
-    for _, occurrence_id, fact, at, attempt, data in sorted(
-        (row for some in each for row in some), key=itemgetter(0)
-    ):
-        if occurrence_id in wanted:
+    for _, occurrence_id, fact, at, attempt, data in sorted(rows, key=itemgetter(0)):
+        if occurrence_id is not None and occurrence_id in wanted:
             told[occurrence_id].append(Told(fact, at, attempt, data or {}))
     return {id_: attempts(facts) for id_, facts in told.items()}
 
