@@ -68,14 +68,6 @@ def test_axe_finds_nothing_serious_on_any_page(
     assert found == []
 
 
-def test_axe_finds_nothing_serious_on_the_page_of_the_api(open_page: Open) -> None:
-    with open_page() as (page, _):
-        page.goto("/api/docs")
-        expect(page.locator(".opblock").first).to_be_visible()
-
-        assert violations(page) == []
-
-
 def test_axe_finds_nothing_serious_where_something_is_confirmed_or_was_typed_wrongly(
     clinic: Clinic, open_page: Open
 ) -> None:
