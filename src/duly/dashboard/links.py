@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 def rows_url(kind: str, **given: str | datetime) -> str:
     """Give the address of a list of rows, such as "coming" from `start` to `end`."""
     # A page has hundreds, and where they lie is looked for anew each time, for 0.1 ms.
-    where = (settings.ROOT_URLCONF, get_urlconf(), get_script_prefix())
+    where = (getattr(settings, "ROOT_URLCONF", ""), get_urlconf(), get_script_prefix())
     url = _rows_address(kind, *where)
     values = {
         name: value.isoformat() if isinstance(value, datetime) else value
