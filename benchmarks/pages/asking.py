@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -17,6 +19,9 @@ from django.urls import NoReverseMatch, reverse
 from duly.dashboard.kept import kept
 from duly.dashboard.views import PARTS
 from duly.models import Occurrence, ScheduledEvent
+
+# What differs from run to run is not shown: ids and moments.
+_BY_CHANCE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 @dataclass(slots=True)
@@ -79,17 +84,31 @@ def pages() -> Iterator[tuple[str, str]]:
     for kind in ("due", "late", "running", "dead"):
         yield f"rows, {kind}", reverse("duly:rows", args=[kind])
     yield "rows, pending", reverse("duly:rows", args=["pending"]) + "?service=crm"
-    for model in admin.site._registry:
-        if model._meta.app_label == "duly":
-            yield from _of_admin(str(model._meta.model_name))
     event = ScheduledEvent.objects.order_by("-id")[:1].get()
     occurrence = Occurrence.objects.order_by("-id")[:1].get()
+    narrowed = _narrowed(event, occurrence)
+    for model in admin.site._registry:
+        if model._meta.app_label == "duly":
+            name = str(model._meta.model_name)
+            yield from _of_admin(name, narrowed.get(name, ()))
     for page, row in (("scheduledevent", event), ("occurrence", occurrence)):
         yield from _named(f"admin, one {page}", f"admin:duly_{page}_change", row.pk)
 
 
-def _of_admin(model: str) -> Iterator[tuple[str, str]]:
-    narrowed = {
+def _of_admin(model: str, narrowed: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for url in (url for _, url in _named(model, f"admin:duly_{model}_changelist")):
+        yield f"admin, {model}", url
+        for query in narrowed:
+            yield f"admin, {model}?{_BY_CHANCE.sub('…', query)}", f"{url}?{query}"
+
+
+def _narrowed(event: ScheduledEvent, occurrence: Occurrence) -> dict[str, list[str]]:
+    """Give by what each list is narrowed: what is there, what is rare, and what is not there."""
+    now = datetime.now(UTC)
+    past, before, soon, later = (
+        f"{now + timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (-72, -48, 24, 48)
+    )
+    return {
         "scheduledevent": [
             "entity=appointment:42",
             "q=key-4242",
@@ -100,6 +119,14 @@ def _of_admin(model: str) -> Iterator[tuple[str, str]]:
             "type=type_3",
             "service=crm",
             "due=day",
+            "due=month&service=crm",
+            "due=month&zone=nowhere",
+            "type=none&service=crm",
+            "zone=nowhere",
+            "q=nothing",
+            "q=appointment:42",
+            f"q={event.pk}",
+            f"start={soon}&end={later}&type=type_3",
         ],
         "occurrence": [
             "status=running",
@@ -109,13 +136,34 @@ def _of_admin(model: str) -> Iterator[tuple[str, str]]:
             "born=hour",
             "type=type_3",
             "zone=Africa/Cairo",
+            "zone=nowhere",
+            "status=pending",
+            "status=succeeded",
+            "status=dead&service=crm&type=none",
+            "service=crm",
+            "born=month&type=none",
+            "q=key-4242",
+            "q=appointment:42",
+            f"q={occurrence.pk}",
+            f"event={occurrence.event_id}",
+            f"start={past}&end={before}&service=crm",
         ],
-        "deadletter": ["service=crm", "type=type_3"],
+        "deadletter": [
+            "service=crm",
+            "type=type_3",
+            "zone=nowhere",
+            "error=ConnectionError: answer 7",
+            "entity=appointment:42",
+            "q=nothing",
+            f"start={past}&end={before}",
+        ],
+        "ledgerentry": [
+            f"event={occurrence.event_id}",
+            f"occurrence={occurrence.pk}",
+            "fact=started",
+            "fact=none",
+        ],
     }
-    for url in (url for _, url in _named(model, f"admin:duly_{model}_changelist")):
-        yield f"admin, {model}", url
-        for query in narrowed.get(model, ()):
-            yield f"admin, {model}?{query}", f"{url}?{query}"
 
 
 def _named(name: str, view: str, *arguments: object) -> Iterator[tuple[str, str]]:

@@ -245,3 +245,84 @@ def test_the_timeline_shows_retries_deaths_and_what_comes_for_all_events_of_an_e
     table = text_of(page).split("The same as a table")[1]
     assert "attempt 3 is due" in table
     assert "dead, attempt 5" in table
+
+
+def test_the_timeline_shows_each_attempt_when_it_began_and_how_it_ended(
+    admin: Client, using: str
+) -> None:
+    event = stored_event(using, NOW + timedelta(days=1))
+    other = stored_event(using, NOW, entity_type=event.entity_type, entity_id=event.entity_id)
+    row = occurrence(using, event, attempt=2, status="succeeded", wake_at=None, finished_at=NOW)
+    facts: list[tuple[str, int, int, Any]] = [
+        ("started", 1, 30, None),
+        ("retried", 1, 29, {"error": "ConnectionError: refused\nTraceback"}),
+        ("started", 2, 10, None),
+        ("succeeded", 2, 9, None),
+    ]
+    for fact, attempt, ago, data in facts:
+        LedgerEntry.objects.using(using).create(
+            at=NOW - timedelta(seconds=ago),
+            event_id=event.pk,
+            occurrence_id=row.pk,
+            fact=fact,
+            attempt=attempt,
+            data=data,
+        )
+
+    page = admin.get(page_of(event))
+    table = text_of(page).split("The same as a table")[1]
+
+    assert other.pk
+    assert "2026-06-01 11:59:30" in table
+    assert "attempt 1 failed: ConnectionError: refused" in table
+    assert "2026-06-01 11:59:50" in table
+    assert "attempt 2 succeeded" in table
+    assert "Traceback" not in table
+    assert "duly-mark-tried" in page.content.decode()
+
+
+def test_one_firing_is_moved_to_a_civil_time_of_its_zone_and_the_others_stay(
+    admin: Client, using: str
+) -> None:
+    rule = duly.Cron("0 9 * * *", "Europe/Berlin")
+    event = duly.schedule_event("report", rule)
+    second = NOW + timedelta(days=1, hours=19)
+    given = {"due_at": second.isoformat(), "to": "2026-06-03T17:30"}
+
+    shown = text_of(admin.post(page_of(event), {"verb": "move", "reason": "x", **given}))
+    assert "Wed 2026-06-03 17:30:00 +02:00 Europe/Berlin instead; the others stay" in shown
+    assert not Occurrence.objects.using(using).exists()
+    assert "Move a firing: done" in _posted(admin, event, "move", **given)
+
+    moved = Occurrence.objects.using(using).get()
+    assert moved.due_at.isoformat() == "2026-06-03T15:30:00+00:00"
+    after = ScheduledEvent.objects.using(using).get()
+    assert after.exceptions == [second.isoformat()]
+    assert after.rule["expr"] == "0 9 * * *"
+    ((actor, data),) = _notes(using)
+    assert actor == "admin:ann"
+    assert (data["what"], data["reason"]) == ("move", "by request")
+    assert data["to"] == "2026-06-03T15:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("2027-03-28T02:30", "does not exist"),
+        ("2020-01-01T09:00", "in the past"),
+        ("soon", "must be a civil time"),
+        ("", "must be a civil time"),
+    ],
+    ids=["gap", "past", "words", "nothing"],
+)
+def test_a_firing_is_not_moved_to_where_it_cannot_be(
+    admin: Client, using: str, to: str, said: str
+) -> None:
+    event = duly.schedule_event("report", duly.Cron("0 9 * * *", "Europe/Berlin"))
+
+    shown = text_of(admin.post(page_of(event), {"verb": "move", "reason": "x", "to": to}))
+    after = _posted(admin, event, "move", to=to)
+
+    assert said in shown
+    assert said in after
+    assert not Occurrence.objects.using(using).exists()

@@ -32,4 +32,5 @@ def pages_of(clinic: Clinic) -> dict[str, str]:
         "dashboard": "/duly/",
         "rows": "/duly/rows/dead/",
         "no rows": "/duly/rows/late/",
+        "a new event": "/admin/duly/scheduledevent/new/?entity=patient:7",
     }

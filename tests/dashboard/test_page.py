@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 import duly
+from duly.dashboard.kept import kept
 from duly.dashboard.views import PARTS, POLICY
 from duly.store import engines
 from duly.testing.manual_clock import ManualClock
@@ -163,6 +164,20 @@ def test_a_database_that_does_not_answer_is_said_and_not_kept(
 
 def _raises(*_: Any) -> bool:
     raise OperationalError("gone")
+
+
+def test_a_language_that_writes_numbers_otherwise_draws_the_same(
+    viewer: Client, busy: str, settings: Any
+) -> None:
+    english = Page(viewer.get("/duly/part/hour/").content.decode())
+    kept.forget()
+    settings.LANGUAGE_CODE = "de"
+
+    german = Page(viewer.get("/duly/part/hour/").content.decode())
+
+    bars = [given for tag, given in english.tags if tag == "rect"]
+    assert bars
+    assert [given for tag, given in german.tags if tag == "rect"] == bars
 
 
 def test_the_admin_leads_to_it(log_in: LogIn) -> None:

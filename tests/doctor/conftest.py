@@ -31,8 +31,8 @@ def look(using: str) -> Look:
     """Run one check on the database under test; gives what it finds, the worst first."""
 
     def run(name: str, **fields: Any) -> list[Finding]:
-        given: dict[str, Any] = {"now": NOW, "vendor": connections[using].vendor}
-        patient = Patient(using=using, config=config(), **given | fields)
+        given: dict[str, Any] = {"using": using, "now": NOW, "vendor": connections[using].vendor}
+        patient = Patient(config=config(), **given | fields)
         found = checks[name].examine(patient)
         every = [found] if isinstance(found, Finding) else list(found)
         return sorted(every, key=lambda one: -one.level)

@@ -15,6 +15,7 @@ from duly.doctor.findings import Level, Patient, checks
 from duly.store.wakeups import own_connection
 from tests.builders import NOW
 from tests.doctor.conftest import Look, worst
+from tests.faults.campaign.network import Pooler, why_no_pooler
 
 WELL = {
     "SHOW server_version_num": "170002",
@@ -113,6 +114,32 @@ def test_a_pooler_that_swallows_notifications_is_told(
     monkeypatch.setattr(listening, "HEARD_SECONDS", 0.2)
 
     assert worst(look("listen")) is Level.WARN
+
+
+@pytest.mark.skipif(bool(why_no_pooler()), reason=why_no_pooler())
+def test_a_real_pgbouncer_in_transaction_mode_is_told(
+    look: Look, using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if using != "postgres":
+        pytest.skip("PostgreSQL's own")
+    monkeypatch.setattr(listening, "HEARD_SECONDS", 0.5)
+    settings_dict = connections[using].settings_dict
+    name, there = settings_dict["NAME"], settings_dict
+    url = f"postgresql://{there['USER']}:{there['PASSWORD']}@{there['HOST']}:{there['PORT']}/{name}"
+    with Pooler(url) as pooler:
+        # Django, and an engine's own connection, through the pooler, as a project has it.
+        pooled = settings_dict | {"PORT": str(pooler.port), "DISABLE_SERVER_SIDE_CURSORS": True}
+        connections.databases["pooled"] = pooled
+        try:
+            (found,) = look("listen", using="pooled", vendor="postgresql")
+        finally:
+            connections["pooled"].close()
+            del connections["pooled"]
+            del connections.databases["pooled"]
+
+    assert found.level is Level.WARN
+    assert "a pooler in transaction mode is in between" in found.found
+    assert "DULY['LISTEN'] = False" in found.fix
 
 
 def test_no_listening_is_as_the_settings_say(look: Look, settings: Any, using: str) -> None:

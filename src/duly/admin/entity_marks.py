@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connections
 from django.db.models import F, Window
@@ -15,6 +16,8 @@ from duly.admin.timeline import Lane, Mark
 from duly.civil.instants import Instant
 from duly.errors import DulyError
 from duly.models import Occurrence, ScheduledEvent
+from duly.policy.attempts import Attempt
+from duly.store.occurrences import latest_attempts
 
 MOST_EVENTS = 10
 MOST_PAST = 12
@@ -31,19 +34,25 @@ _EVENT = (
     "updated_at",
 )
 _OCCURRENCE = ("id", "event_id", "due_at", "status", "attempt", "wake_at")
+# Twelve occurrences of five attempts each, and what else is told of them.
+MOST_FACTS = 200
+_KINDS = {"succeeded": "succeeded", "died": "dead", "running": "running"}
+_ENDED = {"retried": "failed", "died": "failed, the last", "running": "runs"}
 _WORDS = {"pending": "waits", "queued": "is about to begin", "running": "runs"}
 
 
 def lanes_of(using: str, event: ScheduledEvent) -> list[Lane]:
     """Give a lane for each of the latest events of the entity, that of this event first.
 
-    In two queries, whatever the events have behind them.
+    In three queries, whatever the events have behind them; the third where attempts failed.
     """
     events = [event, *_others(using, event)]
     past: dict[object, list[Occurrence]] = {one.pk: [] for one in events}
-    for row in _latest(using, events):
+    rows = _latest(using, events)
+    for row in rows:
         past[row.event_id].append(row)
-    return [Lane(one, [*_past_marks(past[one.pk]), *_coming(one)]) for one in events]
+    tried = latest_attempts(using, [row for row in rows if row.attempt > 1], MOST_FACTS)
+    return [Lane(one, [*_past_marks(past[one.pk], tried), *_coming(one)]) for one in events]
 
 
 def _others(using: str, event: ScheduledEvent) -> Sequence[ScheduledEvent]:
@@ -66,15 +75,24 @@ def _latest(using: str, events: Sequence[ScheduledEvent]) -> Sequence[Occurrence
     return list(numbered.filter(place__lte=MOST_PAST))
 
 
-def _past_marks(rows: Sequence[Occurrence]) -> list[Mark]:
+def _past_marks(rows: Sequence[Occurrence], tried: Mapping[UUID, Sequence[Attempt]]) -> list[Mark]:
     marks = []
     for row in rows:
-        tried = f", attempt {row.attempt}" if row.attempt > 1 else ""
-        said = f"{_WORDS.get(row.status, row.status)}{tried}"
+        number = f", attempt {row.attempt}" if row.attempt > 1 else ""
+        said = f"{_WORDS.get(row.status, row.status)}{number}"
         marks.append(Mark(row.due_at, row.status, said, row.pk))
+        marks += [_attempt_mark(row, one) for one in tried.get(row.pk, ()) if one.began_at]
         if row.status == "pending" and row.attempt and row.wake_at:
             marks.append(Mark(row.wake_at, "retry", f"attempt {row.attempt + 1} is due", row.pk))
     return marks
+
+
+def _attempt_mark(row: Occurrence, one: Attempt) -> Mark:
+    assert one.began_at is not None
+    error = one.error.partition("\n")[0]
+    said = f"attempt {one.number} {_ENDED.get(one.outcome, one.outcome)}"
+    kind = _KINDS.get(one.outcome, "tried")
+    return Mark(one.began_at, kind, f"{said}: {error:.120}" if error else said, row.pk)
 
 
 def _coming(event: ScheduledEvent) -> list[Mark]:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from duly import operations, scheduling
+from duly import clock, operations, scheduling
 from duly.admin import cells, permissions, rule_form, verbs
 from duly.admin.filters import read_instant
+from duly.civil.instants import as_instant
+from duly.civil.resolve import resolve
 from duly.civil.rules import Rule
+from duly.civil.zones import get_zone
+from duly.conf import config
 from duly.errors import InvalidEvent, InvalidRule
 from duly.models import ScheduledEvent
 from duly.policy.states import EventStatus
@@ -81,6 +85,43 @@ def _skip(event: ScheduledEvent, posted: Posted, actor: str, reason: str) -> str
         return operations.skip_firing(event.pk, at, actor=actor)
 
     return answered(verbs.noted(Subject(event.pk), "skip", reason, actor, verb))
+
+
+def _moved_to(event: ScheduledEvent, posted: Posted) -> datetime:
+    """Read where a firing is to go: a civil time of the event's zone, or one with an offset."""
+    text = posted.get("to", "")
+    try:
+        to = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidEvent(
+            f"to must be a civil time such as 2026-10-26T09:30, got {text!r:.60}"
+        ) from None
+    if to.tzinfo is not None:
+        return as_instant(to)
+    # Of two instants the first; a time that the clocks leave out is refused, with its neighbours.
+    return resolve(to, get_zone(event.execution_timezone), gap="reject")[0].at
+
+
+def _would_move(event: ScheduledEvent, posted: Posted) -> Sequence[str]:
+    zone = event.execution_timezone
+    origin, to = _due_at(event, posted), _moved_to(event, posted)
+    if to < clock.now(config().database):
+        raise InvalidEvent(f"to must not be in the past, got {to.isoformat()}")
+    return [
+        f"The firing of {cells.local_text(origin, zone)} {zone} comes due at "
+        f"{cells.local_text(to, zone)} {zone} instead; the others stay.",
+        f"That is {to:%Y-%m-%d %H:%M:%S} UTC.",
+    ]
+
+
+def _move(event: ScheduledEvent, posted: Posted, actor: str, reason: str) -> str:
+    origin, to = _due_at(event, posted), _moved_to(event, posted)
+
+    def verb() -> Answer:
+        return operations.move_firing(event.pk, to, due_at=origin, actor=actor)
+
+    there = {"due_at": origin.isoformat(), "to": to.isoformat()}
+    return answered(verbs.noted(Subject(event.pk), "move", reason, actor, verb, **there))
 
 
 def _trigger(event: ScheduledEvent, posted: Posted, actor: str, reason: str) -> str:
@@ -188,6 +229,16 @@ VERBS = (
         would=_would_skip,
         act=_skip,
         carries=("due_at",),
+    ),
+    Verb(
+        name="move",
+        label="Move a firing",
+        what="One firing comes due at another time; the next one unless you choose another.",
+        permission=permissions.SCHEDULE,
+        of=(SCHEDULED,),
+        would=_would_move,
+        act=_move,
+        carries=("due_at", "to"),
     ),
     Verb(
         name="backfill",

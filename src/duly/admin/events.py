@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from duly import clock, scheduling
-from duly.admin import cells, entity_marks, firings, permissions, rule_form, timeline
+from duly.admin import (
+    cells,
+    entity_marks,
+    firings,
+    new_event,
+    permissions,
+    rule_form,
+    suggestions,
+    timeline,
+)
 from duly.admin.engine_owned import EngineOwned
 from duly.admin.event_list import LISTING
 from duly.admin.event_verbs import BY_NAME, VERBS, Verb
@@ -26,11 +36,18 @@ class EventAdmin(EngineOwned):
     """Events."""
 
     listing = LISTING
+    list_template = "admin/duly/events.html"
     page_template = "admin/duly/event.html"
     bulk_columns = ("event_type", "key")
 
     def more_urls(self, name: str) -> list[URLPattern]:
-        return [path("preview/", self.guarded(self.preview_view), name=f"{name}_preview")]
+        return [
+            path("preview/", self.guarded(self.preview_view), name=f"{name}_preview"),
+            path("new/", self.guarded(self.new_view), name=f"{name}_new"),
+        ]
+
+    def list_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {"may_schedule": permissions.may(request, permissions.SCHEDULE)}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # Decoded only where it is shown, to who may see it.
@@ -57,6 +74,7 @@ class EventAdmin(EngineOwned):
                 for verb in VERBS
                 if row.status in verb.of and permissions.may(request, verb.permission)
             ],
+            "may_schedule": permissions.may(request, permissions.SCHEDULE),
             "builder": rule_form.RuleForm(rule_form.filled(row.rule)),
             "gaps": rule_form.GAPS,
             "folds": rule_form.FOLDS,
@@ -83,6 +101,65 @@ class EventAdmin(EngineOwned):
                 errors["rule"] = str(error)
         context = {"errors": errors, "words": words, "coming": shown, "zones": zones}
         return self.rendered(request, "admin/duly/preview.html", context)
+
+    def new_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask for a new event, say what it would do, and schedule it once that is confirmed."""
+        permissions.require(request, permissions.SCHEDULE)
+        posted = request.POST
+        if request.method != "POST":
+            return self._new_form(request, new_event.begun(request.GET))
+        now = clock.now(config().database)
+        form = new_event.read(posted, now)
+        reason = posted.get("reason", "").strip()[:LONGEST_REASON]
+        if form.new is None or posted.get("edit") == "1":
+            return self._new_form(request, form, reason, 400 if form.errors else 200)
+        # Sent twice, it is the same event under the same key.
+        key = form.new.key or new_event.new_key()
+        new = replace(form.new, key=key)
+        asked_before = posted.get("confirm") == "1"
+        if not asked_before or not reason:
+            context = {
+                "title": "New event",
+                "is_inner": True,
+                "verb": {"name": "schedule", "label": "Schedule", "what": "A new event."},
+                "lines": new_event.would(new, now),
+                "carried": dict(form.values) | {"key": key},
+                "reason": reason,
+                "reason_error": "Say why: it is written to the ledger." if asked_before else "",
+                "longest_reason": LONGEST_REASON,
+                "back": request.path,
+            }
+            status = 400 if asked_before else 200
+            return self.rendered(request, "admin/duly/confirm.html", context, status)
+        try:
+            event, is_new = new_event.schedule(new, permissions.actor_of(request), reason)
+        except DulyError as error:
+            wrong = replace(form, errors={new_event.beside(error): str(error)})
+            return self._new_form(request, wrong, reason, 400)
+        self.told(request, "Scheduled." if is_new else "It was scheduled already, as it is here.")
+        return HttpResponseRedirect(cells.page_url(ScheduledEvent, event.pk))
+
+    def _new_form(
+        self,
+        request: HttpRequest,
+        form: new_event.NewEventForm,
+        reason: str = "",
+        status: int = 200,
+    ) -> HttpResponse:
+        context = {
+            "title": "New event",
+            "is_inner": True,
+            "form": form,
+            "builder": rule_form.RuleForm(form.values, form.errors),
+            "gaps": rule_form.GAPS,
+            "folds": rule_form.FOLDS,
+            "tzdata_changes": new_event.TZDATA_CHANGES,
+            "types": suggestions.types(),
+            "services": suggestions.registered_services(),
+            "reason": reason,
+            "longest_reason": LONGEST_REASON,
+        }
+        return self.rendered(request, "admin/duly/new_event.html", context, status)
 
     def posted(self, request: HttpRequest, row: ScheduledEvent) -> HttpResponse:
         verb = BY_NAME.get(request.POST.get("verb", ""))

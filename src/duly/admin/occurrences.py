@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
@@ -17,7 +18,7 @@ from duly.admin.occurrence_list import DEAD_FIELDS, DEAD_LISTING, LISTING, searc
 from duly.admin.payloads_shown import payload_shown
 from duly.conf import config
 from duly.errors import DulyError
-from duly.models import Occurrence
+from duly.models import Engine, Occurrence
 from duly.policy.attempts import Attempt
 from duly.policy.states import TERMINAL
 from duly.store import dead, ledger, occurrences
@@ -48,6 +49,7 @@ class OccurrenceAdmin(EngineOwned):
         using = config().database
         now = clock.now(using)
         attempts = occurrences.attempts_of(using, [row])[row.pk]
+        holder = _named(using, row.holder) if row.holder else ""
         return {
             "event": row.event,
             "due": cells.instant(row.due_at, now),
@@ -56,7 +58,8 @@ class OccurrenceAdmin(EngineOwned):
             ),
             "wake": cells.instant(row.wake_at, now),
             "expires": cells.instant(row.expires_at, now),
-            "attempts": [_attempt(one, row, now) for one in attempts],
+            "attempts": [_attempt(one, row, now, holder) for one in attempts],
+            "holder": holder,
             "trace": trace_of(row.handling),
             "payload": payload_shown(request, row),
             "ledger": ledger.of_occurrence(using, row.pk),
@@ -133,7 +136,13 @@ def _query(asked: filters.Asked, group: dead.Group) -> str:
     return asked.query(service=group.service, type=group.event_type, error=error)
 
 
-def _attempt(one: Attempt, row: Occurrence, now: datetime) -> dict[str, Any]:
+def _named(using: str, holder: UUID) -> str:
+    """Say which process a holder is, as long as it is known."""
+    found = Engine.objects.using(using).filter(holder=holder).first()
+    return f"{found.host}, process {found.pid}" if found else str(holder)
+
+
+def _attempt(one: Attempt, row: Occurrence, now: datetime, holder: str) -> dict[str, Any]:
     is_last = one.number == row.attempt
     ended = one.ended_at or (now if one.outcome == "running" else None)
     error = one.error or (row.error if is_last else "")
@@ -149,6 +158,6 @@ def _attempt(one: Attempt, row: Occurrence, now: datetime) -> dict[str, Any]:
         "trail": "" if is_last or "\n" not in error else error,
         "retry": cells.instant(one.retry_at),
         "fenced": cells.instant(one.fenced_at) if one.fenced_at else "",
-        # Only who has it now is known by name.
-        "holder": str(row.holder) if is_last and row.holder else "–",
+        # Who has it now stands in its row; the ledger names nobody.
+        "holder": holder if is_last and holder else "–",
     }

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 SCHEDULE: Final = "duly.schedule_event"
-"""Schedule, pause, resume, reschedule, skip and cancel events; signal and cancel sagas."""
+"""Schedule, pause, resume, reschedule, skip, move and cancel events; signal and cancel sagas."""
 FIRE: Final = "duly.fire_event"
 """Trigger and backfill."""
 REPLAY: Final = "duly.replay_occurrence"

@@ -25,6 +25,8 @@ WEEKS = 13
 MOST_OF_ONE = 400
 SHADES = 5
 MOST_NAMED = 3
+# Of each of ninety days; ten thousand of each would take 150 ms.
+MOST_OF_DAY = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def calendar(using: str, now: datetime) -> Calendar:
             Day(
                 start.date(),
                 is_over=False,
-                count=words.short_count(count),
-                told=words.count(count),
+                count=words.short_count(count, MOST_OF_DAY),
+                told=words.count(count, MOST_OF_DAY),
                 shade=_shade(count, most),
                 url=rows_url("coming", start=start, end=start + DAY),
                 changes=changes,
@@ -89,7 +91,7 @@ def calendar(using: str, now: datetime) -> Calendar:
 
 
 def _counts(using: str, spans: Spans, found: Expansion) -> list[int]:
-    counts = load(using, spans)
+    counts = load(using, spans, MOST_OF_DAY)
     starts = spans.starts()
     for at in found.firings:
         counts[bisect_right(starts, at) - 1] += 1

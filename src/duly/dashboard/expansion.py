@@ -22,8 +22,8 @@ from duly.models import ScheduledEvent
 # Some 10 ms of reading.
 MOST_LOOKED_AT = 1_000
 MOST_FOLLOWED = 200
-# Some 40 ms of computing.
-MOST_FIRINGS = 2_000
+# Some 20 ms of computing.
+MOST_FIRINGS = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from duly.rest import (
 from duly.rest.auth import add_security, authenticators
 from duly.rest.calls import record_astray, recorded
 from duly.rest.describe_errors import complete
+from duly.rest.docs_page import DocsPage
 from duly.rest.guard import guarded
 from duly.rest.handlers import add_handlers
 from duly.rest.json_body import StrictParser
@@ -67,6 +68,7 @@ api = DulyAPI(
     description=DESCRIPTION,
     urls_namespace="duly-api",
     auth=authenticators,
+    docs=DocsPage(),
     parser=StrictParser(),
 )
 add_handlers(api)

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
+from django.db import connections
 from django.db.models import QuerySet
 
 from duly.models import LedgerEntry, Occurrence
@@ -54,6 +56,32 @@ def attempts_of(using: str, found: Sequence[Occurrence]) -> Mapping[UUID, tuple[
             assert occurrence_id is not None
             told[occurrence_id].append(Told(fact, at, attempt, data or {}))
     return {one.id: attempts(told[one.id]) for one in found}
+
+
+def latest_attempts(
+    using: str, found: Sequence[Occurrence], most: int
+) -> Mapping[UUID, tuple[Attempt, ...]]:
+    """Give the attempts at occurrences of several events, as far as the last facts tell of them.
+
+    most: of each event, so many of its last facts are read; older attempts are not told of.
+    """
+    wanted = {one.id for one in found}
+    columns = ("id", "occurrence_id", "fact", "at", "attempt", "data")
+    rows = LedgerEntry.objects.using(using).order_by("-id").values_list(*columns)
+    ids = {one.event_id for one in found}
+    if not ids:
+        return {}
+    if len(ids) > 1 and connections[using].features.supports_slicing_ordering_in_compound:
+        # Each by its own range of the index, whatever the others have behind them.
+        first, *others = (rows.filter(event_id=id_)[:most] for id_ in ids)
+        rows = first.union(*others, all=True)
+    else:
+        rows = rows.filter(event_id__in=ids)[: most * len(ids)]
+    told: defaultdict[UUID, list[Told]] = defaultdict(list)
+    for _, occurrence_id, fact, at, attempt, data in sorted(rows, key=itemgetter(0)):
+        if occurrence_id is not None and occurrence_id in wanted:
+            told[occurrence_id].append(Told(fact, at, attempt, data or {}))
+    return {id_: attempts(facts) for id_, facts in told.items()}
 
 
 def page_of_dead(

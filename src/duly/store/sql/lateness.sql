@@ -16,13 +16,14 @@ SELECT
 FROM slices CROSS JOIN LATERAL (
     SELECT
         status,
-        extract(epoch FROM greatest(
+        -- Not extract(), whose numbers are exact, and twice as slow.
+        date_part('epoch', greatest(
             CASE
                 WHEN attempt = 1 THEN started_at - due_at
                 WHEN attempt > 1 THEN created_at - due_at
             END,
             CASE WHEN attempt > 1 THEN interval '0' END
-        ))::float AS late
+        )) AS late
     FROM duly_occurrence
     WHERE id >= slices.low AND id < slices.high
     ORDER BY id
