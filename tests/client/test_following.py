@@ -82,9 +82,9 @@ def test_what_lies_too_far_back_is_said() -> None:
 
 
 def test_a_refusal_ends_it() -> None:
-    with scripted(said(), Says(401, {"title": "Unauthorized"})) as server:
-        with pytest.raises(Unauthorized):
-            next(client(server).stream())
+    refused = Says(401, {"title": "Unauthorized"})
+    with scripted(said(), refused) as server, pytest.raises(Unauthorized):
+        next(client(server).stream())
 
 
 def test_a_name_alone_is_no_list_of_facts() -> None:

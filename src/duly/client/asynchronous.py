@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -134,7 +134,7 @@ class AsyncClient(Connected):
                 raise
             return Cancelled(event_id=found.event_id, status=CANCELLED)
 
-    async def stream(self, **followed: Unpack[Followed]) -> AsyncIterator[Fired | Missed]:
+    async def stream(self, **followed: Unpack[Followed]) -> AsyncGenerator[Fired | Missed, None]:
         """See `Client.stream`; it has a thread of its own."""
         following = Following(self._transport, followed)
         facts = iter(following)
