@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,7 @@ def client(server: Scripted) -> Client:
 
 
 def ids(found: Any, count: int) -> list[int]:
-    return [one.id for one, _ in zip(found, range(count), strict=False)]
+    return [one.id for one in islice(found, count)]
 
 
 def test_it_comes_back_with_the_place_and_tells_each_fact_once() -> None:
@@ -74,11 +75,11 @@ def test_what_is_asked_for_is_in_the_address() -> None:
 def test_what_lies_too_far_back_is_said() -> None:
     gap = b'event: gap\ndata: {"after": 1, "up_to": 5}\n\n'
     with scripted(said(gap, fact(6, 6))) as server:
-        found = list(zip(client(server).stream(after="1"), range(2), strict=False))
+        missed, fired = islice(client(server).stream(after="1"), 2)
 
-    assert found[0][0] == Missed(after=1, up_to=5)
-    assert isinstance(found[1][0], Fired)
-    assert found[1][0].place == "6"
+    assert missed == Missed(after=1, up_to=5)
+    assert isinstance(fired, Fired)
+    assert fired.place == "6"
 
 
 def test_a_refusal_ends_it() -> None:

@@ -311,7 +311,7 @@ def test_a_patch_changes_what_it_names_unless_it_has_changed_since(client: Clien
 def test_single_firings_are_skipped_moved_planned_and_explained(client: Client) -> None:
     rule = Cron("0 9 * * *", "Europe/Berlin")
     event = client.schedule("reminder", rule, entity=("patient", uuid4().hex)).event_id
-    first, second, third = [one.at for one in client.preview(rule, n=3).firings]
+    _, second, third = [one.at for one in client.preview(rule, n=3).firings]
 
     assert client.skip(event).status == "done"
     assert client.move(event, third + timedelta(hours=1), due_at=third).status == "done"
@@ -319,7 +319,7 @@ def test_single_firings_are_skipped_moved_planned_and_explained(client: Client) 
     explained = client.explain(event)
 
     assert client.get(event).scheduled_time == second
-    assert first not in [one.at for one in planned.removed]
+    assert second in [one.at for one in planned.removed]
     assert planned.added[0].wall_time.minute == 30
     assert explained.at == second
     assert explained.wall_time.hour == 9
@@ -400,8 +400,10 @@ def test_what_fires_is_followed_as_it_fires(client: Client) -> None:
     assert again.id > first.id
 
 
-def test_a_stream_ends_after_its_seconds(client: Client) -> None:
-    assert list(client.stream(entity=uuid4().hex, seconds=1)) == []
+def test_a_stream_ends_after_its_seconds(service: Running) -> None:
+    # With a key that has no other stream: only so many of one may be open.
+    with service.client("only_read") as client:
+        assert list(client.stream(entity=uuid4().hex, seconds=1)) == []
 
 
 def test_coroutines_follow_what_fires(service: Running) -> None:
