@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.test import RequestFactory
+from pytest_django.fixtures import SettingsWrapper
 
 from duly import clock
 from duly.service.login import FOR_ONE_LOGIN, FROM_ONE_ADDRESS, ThrottledLogin, wrong
@@ -22,8 +23,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def admin() -> Iterator[User]:
+def admin(settings: SettingsWrapper) -> Iterator[User]:
     """One that may log in, and nothing that was wrong before."""
+    # Slow on purpose, the usual one would be the most of each test.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     wrong.forget()
     yield User.objects.create_superuser("admin", password=PASSWORD)
     wrong.forget()
