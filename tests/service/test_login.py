@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import RequestFactory
-from pytest_django.fixtures import SettingsWrapper
 
 from duly import clock
 from duly.service.login import FOR_ONE_LOGIN, FROM_ONE_ADDRESS, ThrottledLogin, wrong
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def admin(settings: SettingsWrapper) -> Iterator[User]:
+def admin(settings: Any) -> Iterator[User]:
     """One that may log in, and nothing that was wrong before."""
     # Slow on purpose, the usual one would be the most of each test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
