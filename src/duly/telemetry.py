@@ -41,6 +41,7 @@
 | listener.faulted | error, wait_seconds | LISTEN broke; polling goes on |
 | stream.faulted | error, wait_seconds | the streams could not read the ledger; it is tried again |
 | caller.refused | address, prefix, reason | a key or token was not good; this is why |
+| login.failed | address, user, wait_seconds | a wrong password; none is looked at for so long |
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
 
@@ -70,6 +71,7 @@ _WARNINGS = frozenset(
         "breaker.moved",
         "calls.faulted",
         "listener.faulted",
+        "login.failed",
         "stream.faulted",
         "month.kept",
         "notification.failed",

@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_DELETE = do_PATCH = _any  # noqa: N815 - as http.server calls them
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _any  # noqa: N815 - as http.server calls them
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""

@@ -14,7 +14,6 @@ import pytest
 
 from duly import At, Cron, Every
 from duly.client import (
-    AsyncClient,
     Changed,
     Client,
     Conflict,
@@ -26,6 +25,7 @@ from duly.client import (
     Stored,
     Unauthorized,
 )
+from duly.client.results import Fired
 from tests.service_api.running import Running, token
 
 FAR = datetime(2099, 3, 30, 9, tzinfo=UTC)
@@ -292,8 +292,142 @@ def test_coroutines_have_the_same(service: Running) -> None:
     asyncio.run(all_of_it())
 
 
-def test_both_clients_have_the_same_methods() -> None:
-    def methods(of: type) -> set[str]:
-        return {name for name in vars(of) if not name.startswith("_")}
+def test_a_patch_changes_what_it_names_unless_it_has_changed_since(client: Client) -> None:
+    made = client.schedule("reminder", FAR, timezone="Europe/Berlin", payload={"a": 1})
+    read = client.get(made.event_id)
 
-    assert methods(Client) == methods(AsyncClient)
+    patched = client.patch(
+        read.event_id, datetime(2099, 5, 1, 9), if_match=read.etag, max_retries=7
+    )
+
+    assert patched.scheduled_time == datetime(2099, 5, 1, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert patched.payload == {"a": 1}
+    assert patched.etag not in ("", read.etag)
+    with pytest.raises(Changed):
+        client.patch(read.event_id, payload=None, if_match=read.etag)
+    assert client.patch(read.event_id, payload=None, if_match=patched.etag).payload is None
+
+
+def test_single_firings_are_skipped_moved_planned_and_explained(client: Client) -> None:
+    rule = Cron("0 9 * * *", "Europe/Berlin")
+    event = client.schedule("reminder", rule, entity=("patient", uuid4().hex)).event_id
+    _, second, third = [one.at for one in client.preview(rule, n=3).firings]
+
+    assert client.skip(event).status == "done"
+    assert client.move(event, third + timedelta(hours=1), due_at=third).status == "done"
+    planned = client.plan(event, Cron("30 9 * * *", "Europe/Berlin"), until=third)
+    explained = client.explain(event)
+
+    assert client.get(event).scheduled_time == second
+    assert second in [one.at for one in planned.removed]
+    assert planned.added[0].wall_time.minute == 30
+    assert explained.at == second
+    assert explained.wall_time.hour == 9
+    assert explained.sentences
+    assert client.explain_rule(rule, after=FAR).zone == "Europe/Berlin"
+
+
+def test_what_was_missed_is_made_up_for(client: Client) -> None:
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    rule = Cron("0 * * * *", "UTC", start=datetime(2020, 1, 1))
+    event = client.schedule("does", rule).event_id
+
+    made = client.backfill(event, end - timedelta(hours=3), end)
+
+    assert [one.due_at for one in made.occurrences] == [end - timedelta(hours=n) for n in (3, 2, 1)]
+
+
+def test_templates_are_stored_used_replaced_and_deleted(client: Client) -> None:
+    name, schedule = f"visit-{uuid4().hex}", {"before": {"days": 1, "at": "09:00"}}
+    made = client.create_template(name, "REMINDER", schedule, timezone="Europe/Berlin")
+
+    event = client.schedule_template(name, time=datetime(2031, 3, 31, 14, 30), entity=43)
+
+    assert made.version == 1
+    assert event.scheduled_time == datetime(2031, 3, 30, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+    with pytest.raises(Conflict, match=name):
+        client.create_template(name, "reminder", schedule, timezone="Europe/Berlin")
+    changed = client.replace_template(
+        name, "reminder", {"at": "$time"}, timezone="UTC", if_match=made.etag
+    )
+    assert name in [one.name for one in client.templates()]
+    assert client.template(name) == changed
+    with pytest.raises(Changed):
+        client.delete_template(name, if_match=made.etag)
+    client.delete_template(name, if_match=changed.etag)
+    with pytest.raises(NotFound):
+        client.template(name)
+
+
+def test_a_breaker_is_opened_and_closed(service: Running, client: Client) -> None:
+    # Of a service that nothing else waits for.
+    with service.client("theirs") as theirs:
+        assert theirs.open_breaker("service:theirs").status == "open"
+        assert [one.name for one in theirs.breakers()] == ["service:theirs"]
+        assert theirs.close_breaker("service:theirs").status == "closed"
+    with pytest.raises(NotFound):
+        client.open_breaker("service:theirs")
+
+
+def test_a_calendar_is_linked_read_and_revoked(client: Client) -> None:
+    patient = ("patient", uuid4().hex)
+    client.schedule("check_up", datetime.now(UTC) + timedelta(days=30), entity=patient)
+
+    link = client.calendar_link(patient, expires_in_days=2)
+
+    assert "SUMMARY:Check up" in client.calendar(link)
+    assert "signed" not in repr(link)
+    client.revoke_calendar_links(patient)
+    with pytest.raises(NotFound):
+        client.calendar(link.url)
+
+
+def test_what_fires_is_followed_as_it_fires(client: Client) -> None:
+    patient = ("patient", uuid4().hex)
+    event = client.schedule("does", Every(timedelta(days=1)), entity=patient).event_id
+    stream = client.stream(entity=patient, facts=["succeeded"], seconds=SECONDS)
+    fired = threading.Thread(target=lambda: (time.sleep(0.5), client.trigger(event)))
+
+    fired.start()
+    first = next(stream)
+    fired.join()
+    client.trigger(event)
+    again = next(client.stream(entity=patient, after=first.place, facts=["succeeded"]))
+
+    assert isinstance(first, Fired)
+    assert (first.fact, first.event_id, first.entity_id) == ("succeeded", event, patient[1])
+    assert isinstance(again, Fired)
+    assert again.id > first.id
+
+
+def test_a_stream_ends_after_its_seconds(service: Running) -> None:
+    # With a key that has no other stream: only so many of one may be open.
+    with service.client("only_read") as client:
+        assert list(client.stream(entity=uuid4().hex, seconds=1)) == []
+
+
+def test_coroutines_follow_what_fires(service: Running) -> None:
+    async def follow() -> None:
+        patient = ("patient", uuid4().hex)
+        async with service.async_client() as client:
+            made = await client.schedule("does", Every(timedelta(days=1)), entity=patient)
+            stream = client.stream(entity=patient, facts=["succeeded"], seconds=SECONDS)
+            first = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.5)
+            await client.trigger(made.event_id)
+            fired = await first
+            await stream.aclose()
+            assert isinstance(fired, Fired)
+            assert fired.event_id == made.event_id
+
+    asyncio.run(follow())
+
+
+def test_dead_letters_are_told_by_what_they_died_of(client: Client) -> None:
+    made = client.schedule("never_can", FAR)
+    client.trigger(made.event_id)
+
+    eventually(lambda: client.dead_letter_groups(type="never_can").groups)
+
+    (group,) = client.dead_letter_groups(type="never_can").groups
+    assert "never" in group.error

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -55,6 +55,15 @@ class Call(Generic[_Gives]):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[_Gives]):
+    """A list to ask for, page by page."""
+
+    first: Call[Page[_Gives]]
+    limit: int | None = None
+    """At most so many rows in all; None: all there are."""
+
+
 def encoded(data: Any) -> bytes:
     """Give JSON text. Raises ValueError for what is no JSON."""
     try:
@@ -84,9 +93,23 @@ def one_of(kind: type[_Gives]) -> Callable[[Answer], _Gives]:
     return lambda answer: result(kind, answer.json())
 
 
-def many_of(kind: type[_Gives]) -> Callable[[Answer], tuple[_Gives, ...]]:
-    """Read a list of results."""
-    return lambda answer: results(kind, answer.json())
+def nothing(answer: Answer) -> None:
+    """Read an answer that says no more than that it is done."""
+
+
+def matching(etag: str | None) -> dict[str, str]:
+    """Give the header by which only what has this tag is changed."""
+    return {} if etag is None else {"If-Match": etag}
+
+
+def with_etag(kind: type[_Gives]) -> Callable[[Answer], _Gives]:
+    """Read one result that has an `etag`."""
+
+    def read(answer: Answer) -> _Gives:
+        found: Any = result(kind, answer.json())
+        return cast("_Gives", replace(found, etag=answer.headers.get("ETag", "")))
+
+    return read
 
 
 def page_of(kind: type[_Gives]) -> Callable[[Answer], Page[_Gives]]:
@@ -104,10 +127,10 @@ def page_of(kind: type[_Gives]) -> Callable[[Answer], Page[_Gives]]:
 class Pages(Generic[_Gives]):
     """The pages of a list, one after the other, up to so many rows in all."""
 
-    def __init__(self, first: Call[Page[_Gives]], limit: int | None) -> None:
-        self.call: Call[Page[_Gives]] | None = first
+    def __init__(self, listing: Listing[_Gives]) -> None:
+        self.call: Call[Page[_Gives]] | None = listing.first
         """What is to be asked for next; None: nothing."""
-        self._left = limit
+        self._left = listing.limit
 
     def take(self, page: Page[_Gives]) -> tuple[_Gives, ...]:
         """Give the rows of a page that are wanted, and see what is next."""

@@ -1,30 +1,30 @@
-"""What is asked about events: schedule, look, change, cancel."""
+"""What is asked about events: schedule, look, cancel."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from duly.client.calls import (
     EVENTS,
     Call,
-    Page,
+    Listing,
     encoded,
     given,
     in_a_page,
+    matching,
     one_of,
     page_of,
     path,
+    with_etag,
 )
 from duly.client.errors import UnexpectedAnswer, error_of
-from duly.client.new_event import Entity, NewEvent, entity_of
+from duly.client.new_event import Entity, EventOptions, NewEvent, entity_of
 from duly.client.reading import result
 from duly.client.results import (
-    Answer,
     Cancelled,
     EntityCancelled,
     Event,
@@ -32,12 +32,10 @@ from duly.client.results import (
     Rejected,
     Scheduled,
     Stored,
-    Triggered,
     Upcoming,
 )
-from duly.client.times import Rule, timing, written_optional
-from duly.client.transport import Answer as HttpAnswer
-from duly.client.transport import Request, problem_of
+from duly.client.times import Rule, written_optional
+from duly.client.transport import Answer, Request, problem_of
 
 EventId = UUID | str
 """An event's id, or its key."""
@@ -68,12 +66,21 @@ class Listed(TypedDict, total=False):
     limit: int | None
 
 
-def schedule(new: NewEvent) -> Call[Scheduled]:
-    """Ask for one event to be scheduled; tried again, it is the same event."""
+def schedule(
+    type: str,  # noqa: A002 - as the service calls it
+    when: datetime | Rule | Mapping[str, Any],
+    **options: Unpack[EventOptions],
+) -> Call[Scheduled]:
+    """Schedule one event; see `NewEvent` for the arguments.
+
+    Raises Refused naming the field that breaks a rule, and Conflict where its key is known
+    and `on_conflict` does not allow the change.
+    """
     return Call(
         method="POST",
         path=f"{EVENTS}/schedule",
-        body=new.with_key().to_json(),
+        # Tried again under its key, it is the same event.
+        body=NewEvent(type, when, **options).with_key().to_json(),
         read=one_of(Scheduled),
     )
 
@@ -88,7 +95,7 @@ def schedule_many(batch: Sequence[NewEvent]) -> Request:
     )
 
 
-def outcomes(answer: HttpAnswer, first: int, count: int) -> Iterator[Stored | Rejected]:
+def outcomes(answer: Answer, first: int, count: int) -> Iterator[Stored | Rejected]:
     """Read what became of a batch. first: the place of its first event among all."""
     lines = [line for line in answer.body.split(b"\n") if line.strip()]
     if len(lines) != count:
@@ -97,15 +104,22 @@ def outcomes(answer: HttpAnswer, first: int, count: int) -> Iterator[Stored | Re
         yield _outcome(line, index)
 
 
-def get(event: EventId, timezone: str | None) -> Call[Event]:
-    """Ask for an event as it stands."""
-    return Call(method="GET", path=_event(event), query=given(timezone=timezone), read=_event_of)
+def get(event: EventId, *, timezone: str | None = None) -> Call[Event]:
+    """Give an event, by its id or its key; its times in `timezone`. Raises NotFound."""
+    return Call(method="GET", path=on(event), query=given(timezone=timezone), read=with_etag(Event))
 
 
-def upcoming(looked: Looked) -> Call[Page[Upcoming]]:
-    """Ask for firings to come."""
+def upcoming(**looked: Unpack[Looked]) -> Listing[Upcoming]:
+    """Give the firings to come, soonest first; recurring events several times.
+
+    entity: (type, id), or an id. service: whose, for those who see others'.
+    start, end: aware; [start, end). timezone: in which the times are given.
+    limit: at most so many; without one all there are, and a recurring event may have no end.
+
+    Pages are fetched as they are needed.
+    """
     kind, id_ = entity_of(looked.get("entity"))
-    return Call(
+    call = Call(
         method="GET",
         path=f"{EVENTS}/upcoming",
         query=given(
@@ -119,12 +133,16 @@ def upcoming(looked: Looked) -> Call[Page[Upcoming]]:
         ),
         read=page_of(Upcoming),
     )
+    return Listing(call, looked.get("limit"))
 
 
-def events(listed: Listed) -> Call[Page[EventBrief]]:
-    """Ask for events, whatever their status."""
+def events(**listed: Unpack[Listed]) -> Listing[EventBrief]:
+    """Give events whatever their status, the newest first: in brief, see `get` for all.
+
+    status, type, entity, service: each narrows the choice. timezone, limit: as `upcoming`.
+    """
     kind, id_ = entity_of(listed.get("entity"))
-    return Call(
+    call = Call(
         method="GET",
         path=EVENTS,
         query=given(
@@ -138,17 +156,16 @@ def events(listed: Listed) -> Call[Page[EventBrief]]:
         ),
         read=page_of(EventBrief),
     )
+    return Listing(call, listed.get("limit"))
 
 
 def cancel(event: EventId, if_match: str | None) -> Call[Cancelled]:
     """Ask for an event to be cancelled."""
-    return Call(
-        method="DELETE", path=_event(event), headers=_matching(if_match), read=one_of(Cancelled)
-    )
+    return Call(method="DELETE", path=on(event), headers=matching(if_match), read=one_of(Cancelled))
 
 
 def cancel_entity(entity: Entity) -> Call[EntityCancelled]:
-    """Ask for the events of an entity to be cancelled."""
+    """Cancel every live event of an entity: (type, id), or an id, whatever its type."""
     kind, id_ = entity_of(entity)
     return Call(
         method="DELETE",
@@ -158,43 +175,9 @@ def cancel_entity(entity: Entity) -> Call[EntityCancelled]:
     )
 
 
-def reschedule(
-    event: EventId,
-    when: datetime | Rule | Mapping[str, Any],
-    timezone: str,
-    if_match: str | None,
-) -> Call[Answer]:
-    """Ask for another time."""
-    context = {"execution_timezone": timezone} if timezone else {}
-    return Call(
-        method="POST",
-        path=_event(event, "reschedule"),
-        body=timing(when, context),
-        headers=_matching(if_match),
-        read=one_of(Answer),
-    )
-
-
-def pause(event: EventId, note: str) -> Call[Answer]:
-    """Ask for an event to stop coming due."""
-    return Call(
-        method="POST", path=_event(event, "pause"), body={"note": note}, read=one_of(Answer)
-    )
-
-
-def resume(event: EventId) -> Call[Answer]:
-    """Ask for it to come due again."""
-    # The second time it is not paused any more, which is a conflict.
-    return Call(
-        method="POST", path=_event(event, "resume"), read=one_of(Answer), is_repeatable=False
-    )
-
-
-def trigger(event: EventId) -> Call[Triggered]:
-    """Ask for it to fire now, beside its rule."""
-    return Call(
-        method="POST", path=_event(event, "trigger"), read=one_of(Triggered), is_repeatable=False
-    )
+def on(event: EventId, *more: str) -> str:
+    """Give the path of an event, or of what is under it."""
+    return "/".join([EVENTS, path(event), *more])
 
 
 def _outcome(line: bytes, index: int) -> Stored | Rejected:
@@ -209,15 +192,3 @@ def _outcome(line: bytes, index: int) -> Stored | Rejected:
 
 
 _CREATED = 201
-
-
-def _event(event: EventId, *more: str) -> str:
-    return "/".join([EVENTS, path(event), *more])
-
-
-def _matching(etag: str | None) -> dict[str, str]:
-    return {} if etag is None else {"If-Match": etag}
-
-
-def _event_of(answer: HttpAnswer) -> Event:
-    return replace(one_of(Event)(answer), etag=answer.headers.get("ETag", ""))

@@ -1,19 +1,18 @@
-"""What is asked about what came of events: occurrences, the ledger, dead letters, sagas."""
+"""What is asked about what came of events: occurrences, the ledger, dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict, Unpack
 from uuid import UUID
 
-from duly.client.calls import EVENTS, Call, Page, given, in_a_page, new_key, one_of, page_of, path
-from duly.client.event_calls import EventId
+from duly.client.calls import Call, Listing, given, in_a_page, one_of, page_of, path
+from duly.client.event_calls import EventId, on
 from duly.client.new_event import Entity, entity_of
-from duly.client.results import LedgerEntry, Occurrence, Replayed, Saga
+from duly.client.results import DeadGroups, LedgerEntry, Occurrence, Replayed
 from duly.client.times import written_optional
 
-SAGAS = "/api/sagas"
+OCCURRENCES, DEAD_LETTERS = "/api/occurrences", "/api/dead-letters"
 
 
 class Dead(TypedDict, total=False):
@@ -28,107 +27,80 @@ class Dead(TypedDict, total=False):
     limit: int | None
 
 
-def occurrences(event: EventId, status: str | None, limit: int | None) -> Call[Page[Occurrence]]:
-    """Ask for what has come due of an event."""
-    return Call(
+def occurrences(
+    event: EventId, *, status: str | None = None, limit: int | None = None
+) -> Listing[Occurrence]:
+    """Give what has come due of an event, with its attempts, the latest first."""
+    call = Call(
         method="GET",
-        path=f"{EVENTS}/{path(event)}/occurrences",
+        path=on(event, "occurrences"),
         query=given(status=status, limit=in_a_page(limit)),
         read=page_of(Occurrence),
     )
+    return Listing(call, limit)
 
 
-def occurrence(id_: UUID | str) -> Call[Occurrence]:
-    """Ask for one occurrence."""
-    return Call(method="GET", path=f"/api/occurrences/{path(id_)}", read=one_of(Occurrence))
+def occurrence(occurrence: UUID | str) -> Call[Occurrence]:
+    """Give one occurrence with its payload, its error and its attempts. Raises NotFound."""
+    return Call(method="GET", path=f"{OCCURRENCES}/{path(occurrence)}", read=one_of(Occurrence))
 
 
-def ledger(event: EventId, order: str, limit: int | None) -> Call[Page[LedgerEntry]]:
-    """Ask for the facts of an event."""
-    return Call(
+def ledger(
+    event: EventId, *, newest_first: bool = False, limit: int | None = None
+) -> Listing[LedgerEntry]:
+    """Give what has happened to an event and its occurrences, the oldest first."""
+    order = "newest" if newest_first else "oldest"
+    call = Call(
         method="GET",
-        path=f"{EVENTS}/{path(event)}/ledger",
+        path=on(event, "ledger"),
         query=given(order=order, limit=in_a_page(limit)),
         read=page_of(LedgerEntry),
     )
+    return Listing(call, limit)
 
 
-def dead_letters(dead: Dead) -> Call[Page[Occurrence]]:
-    """Ask for what is dead."""
+def dead_letters(**dead: Unpack[Dead]) -> Listing[Occurrence]:
+    """Give the occurrences whose attempts are used up, those due first first.
+
+    type, service, entity: of their event. error: a part of what they died of.
+    start, end: of their due instants, aware, [start, end). limit: at most so many.
+    """
     query = _dead(dead) | given(limit=in_a_page(dead.get("limit")))
-    return Call(method="GET", path="/api/dead-letters", query=query, read=page_of(Occurrence))
+    call = Call(method="GET", path=DEAD_LETTERS, query=query, read=page_of(Occurrence))
+    return Listing(call, dead.get("limit"))
 
 
-def replay_dead(dead: Dead, is_rehearsal: bool) -> Call[Replayed]:
-    """Ask for what is dead to run again."""
-    return Call(
-        method="POST",
-        path="/api/dead-letters/replay",
-        body=_dead(dead) | given(limit=dead.get("limit")) | {"dry_run": is_rehearsal},
-        read=one_of(Replayed),
-    )
+def dead_letter_groups(
+    *,
+    type: str | None = None,  # noqa: A002 - as the service calls it
+    service: str | None = None,
+) -> Call[DeadGroups]:
+    """Say what the newest 5,000 dead letters died of, by type and error."""
+    query = given(type=type, service_id=service)
+    return Call(method="GET", path=f"{DEAD_LETTERS}/groups", query=query, read=one_of(DeadGroups))
 
 
 def replay(occurrence: UUID | str) -> Call[Occurrence]:
-    """Ask for one occurrence to run again."""
+    """Let one occurrence that has ended run again, under the same idempotency key.
+
+    Where the answer is lost it is not tried again. Raises NotFound, Conflict.
+    """
     # The second time it has not ended, which is a conflict, or it has, and would run once more.
     return Call(
         method="POST",
-        path=f"/api/occurrences/{path(occurrence)}/replay",
+        path=f"{OCCURRENCES}/{path(occurrence)}/replay",
         read=one_of(Occurrence),
         is_repeatable=False,
     )
 
 
-def start_saga(
-    name: str, context: Mapping[str, Any] | None, key: str | None, entity: Entity | None
-) -> Call[Saga]:
-    """Ask for a saga to start; tried again, it is the same saga."""
-    kind, id_ = entity_of(entity)
-    body = given(context=context, entity_type=kind, entity_id=id_)
+def replay_dead(*, dry_run: bool = False, **dead: Unpack[Dead]) -> Call[Replayed]:
+    """Let dead letters run again, chosen as by `dead_letters`; `dry_run` only counts them."""
     return Call(
         method="POST",
-        path=SAGAS,
-        body={"name": name, "key": new_key() if key is None else key, **body},
-        read=one_of(Saga),
-    )
-
-
-def saga(saga: UUID | str, name: str | None) -> Call[Saga]:
-    """Ask how far a saga has come."""
-    return Call(
-        method="GET", path=f"{SAGAS}/{path(saga)}", query=given(name=name), read=one_of(Saga)
-    )
-
-
-def sagas(
-    name: str | None, status: str | None, entity: Entity | None, limit: int | None
-) -> Call[Page[Saga]]:
-    """Ask for sagas."""
-    kind, id_ = entity_of(entity)
-    query = given(name=name, status=status, entity_type=kind, entity_id=id_, limit=in_a_page(limit))
-    return Call(method="GET", path=SAGAS, query=query, read=page_of(Saga))
-
-
-def signal_saga(saga: UUID | str, signal: str, value: Any, name: str | None) -> Call[Saga]:
-    """Ask for a saga to be given a signal."""
-    return Call(
-        method="POST",
-        path=f"{SAGAS}/{path(saga)}/signals",
-        query=given(name=name),
-        body={"signal": signal, "value": value},
-        read=one_of(Saga),
-    )
-
-
-def cancel_saga(saga: UUID | str, reason: str, name: str | None) -> Call[Saga]:
-    """Ask for a saga to go back."""
-    return Call(
-        method="POST",
-        path=f"{SAGAS}/{path(saga)}/cancel",
-        query=given(name=name),
-        body={"reason": reason},
-        read=one_of(Saga),
+        path=f"{DEAD_LETTERS}/replay",
+        body=_dead(dead) | given(limit=dead.get("limit")) | {"dry_run": dry_run},
+        read=one_of(Replayed),
     )
 
 

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
-from uuid import UUID
+from typing import Self, TypeVar, Unpack
 
-from duly.client import event_calls, run_calls, time_calls
-from duly.client.calls import Call, Page, Pages, batches
+from duly.client import (
+    change_calls,
+    event_calls,
+    run_calls,
+    saga_calls,
+    template_calls,
+    time_calls,
+)
+from duly.client.calls import Call, Listing, Pages, batches
 from duly.client.connected import Connected
 from duly.client.errors import Changed, NotFound
-from duly.client.event_calls import BATCH, CANCELLED, EventId, Listed, Looked
-from duly.client.new_event import Entity, EventOptions, NewEvent
-from duly.client.results import (
-    Answer,
-    Cancelled,
-    Conversion,
-    EntityCancelled,
-    Event,
-    EventBrief,
-    LedgerEntry,
-    Occurrence,
-    Preview,
-    Rejected,
-    Replayed,
-    Saga,
-    Scheduled,
-    Stored,
-    Triggered,
-    Upcoming,
-    Validation,
-)
-from duly.client.run_calls import Dead
-from duly.client.times import Rule
+from duly.client.event_calls import BATCH, CANCELLED, EventId
+from duly.client.following import Followed, Following
+from duly.client.methods import asked, listed
+from duly.client.new_event import NewEvent
+from duly.client.results import Cancelled, Fired, Missed, Rejected, Stored
 
 _Gives = TypeVar("_Gives")
 
@@ -66,18 +53,54 @@ class Client(Connected):
         """Close the connections that are kept open."""
         self._transport.close()
 
-    def schedule(
-        self,
-        type: str,  # noqa: A002 - as the service calls it
-        when: datetime | Rule | Mapping[str, Any],
-        **options: Unpack[EventOptions],
-    ) -> Scheduled:
-        """Schedule one event; see `NewEvent` for the arguments.
+    schedule = asked(event_calls.schedule)
+    get = asked(event_calls.get)
+    upcoming = listed(event_calls.upcoming)
+    events = listed(event_calls.events)
+    cancel_entity = asked(event_calls.cancel_entity)
 
-        Raises Refused naming the field that breaks a rule, and Conflict where its key is known
-        and `on_conflict` does not allow the change.
-        """
-        return self._give(event_calls.schedule(NewEvent(type, when, **options)))
+    patch = asked(change_calls.patch)
+    reschedule = asked(change_calls.reschedule)
+    plan = asked(change_calls.plan)
+    explain = asked(change_calls.explain)
+    pause = asked(change_calls.pause)
+    resume = asked(change_calls.resume)
+    trigger = asked(change_calls.trigger)
+    skip = asked(change_calls.skip)
+    move = asked(change_calls.move)
+    backfill = asked(change_calls.backfill)
+
+    occurrences = listed(run_calls.occurrences)
+    occurrence = asked(run_calls.occurrence)
+    ledger = listed(run_calls.ledger)
+    dead_letters = listed(run_calls.dead_letters)
+    dead_letter_groups = asked(run_calls.dead_letter_groups)
+    replay = asked(run_calls.replay)
+    replay_dead = asked(run_calls.replay_dead)
+
+    start_saga = asked(saga_calls.start_saga)
+    saga = asked(saga_calls.saga)
+    sagas = listed(saga_calls.sagas)
+    signal_saga = asked(saga_calls.signal_saga)
+    cancel_saga = asked(saga_calls.cancel_saga)
+    breakers = listed(saga_calls.breakers)
+    open_breaker = asked(saga_calls.open_breaker)
+    close_breaker = asked(saga_calls.close_breaker)
+
+    templates = listed(template_calls.templates)
+    template = asked(template_calls.template)
+    create_template = asked(template_calls.create_template)
+    replace_template = asked(template_calls.replace_template)
+    delete_template = asked(template_calls.delete_template)
+    schedule_template = asked(template_calls.schedule_template)
+    calendar_link = asked(template_calls.calendar_link)
+    revoke_calendar_links = asked(template_calls.revoke_calendar_links)
+    calendar = asked(template_calls.calendar)
+
+    preview = asked(time_calls.preview)
+    explain_rule = asked(time_calls.explain_rule)
+    convert = asked(time_calls.convert)
+    validate = asked(time_calls.validate)
 
     def schedule_many(
         self, events: Iterable[NewEvent], *, batch: int = BATCH
@@ -95,28 +118,6 @@ class Client(Connected):
             yield from event_calls.outcomes(answer, first, len(chunk))
             first += len(chunk)
 
-    def get(self, event: EventId, *, timezone: str | None = None) -> Event:
-        """Give an event, by its id or its key; its times in `timezone`. Raises NotFound."""
-        return self._give(event_calls.get(event, timezone))
-
-    def upcoming(self, **looked: Unpack[Looked]) -> Iterator[Upcoming]:
-        """Give the firings to come, soonest first; recurring events several times.
-
-        entity: (type, id), or an id. service: whose, for those who see others'.
-        start, end: aware; [start, end). timezone: in which the times are given.
-        limit: at most so many; without one all there are, and a recurring event may have no end.
-
-        Pages are fetched as they are needed.
-        """
-        yield from self._each(event_calls.upcoming(looked), looked.get("limit"))
-
-    def events(self, **listed: Unpack[Listed]) -> Iterator[EventBrief]:
-        """Give events whatever their status, the newest first: in brief, see `get` for all.
-
-        status, type, entity, service: each narrows the choice. timezone, limit: as `upcoming`.
-        """
-        yield from self._each(event_calls.events(listed), listed.get("limit"))
-
     def cancel(self, event: EventId, *, if_match: str | None = None) -> Cancelled:
         """Cancel an event, and its occurrences that have not begun.
 
@@ -125,150 +126,33 @@ class Client(Connected):
         Raises NotFound, also where nothing of it is to come; Conflict where it runs; Changed.
         """
         try:
-            return self._give(event_calls.cancel(event, if_match))
+            return self.ask(event_calls.cancel(event, if_match))
         except (NotFound, Changed) as error:
             # An earlier attempt, whose answer was lost, may have done it.
             if error.attempts == 1 or (found := self.get(event)).status != CANCELLED:
                 raise
             return Cancelled(event_id=found.event_id, status=CANCELLED)
 
-    def cancel_entity(self, entity: Entity) -> EntityCancelled:
-        """Cancel every live event of an entity: (type, id), or an id, whatever its type."""
-        return self._give(event_calls.cancel_entity(entity))
+    def stream(self, **followed: Unpack[Followed]) -> Iterator[Fired | Missed]:
+        """Give each fact about a firing as it happens, for ever; each comes once.
 
-    def reschedule(
-        self,
-        event: EventId,
-        when: datetime | Rule | Mapping[str, Any],
-        *,
-        timezone: str = "",
-        if_match: str | None = None,
-    ) -> Answer:
-        """Give an event another time, which is said as in `schedule`; paused ones go on.
+        type, entity, service: of the event. facts: such as ["succeeded", "died"]; without them
+            all about firings.
+        after: the `place` of a fact that was given before, to go on after it; without one, from
+            now on. `Missed` says what lies too far back to be told.
+        seconds: ends after so many; None: never by itself.
 
-        timezone: of a civil time. Raises NotFound, Refused, Changed.
+        A connection that ends or breaks is followed by another one that misses nothing. Raises
+        ClientError where none can be had, as any other call.
         """
-        return self._give(event_calls.reschedule(event, when, timezone, if_match))
+        yield from Following(self._transport, followed)
 
-    def pause(self, event: EventId, *, note: str = "") -> Answer:
-        """Stop an event from coming due until it is resumed. Raises NotFound, Conflict."""
-        return self._give(event_calls.pause(event, note))
-
-    def resume(self, event: EventId) -> Answer:
-        """Let a paused event come due again, from now on. Raises NotFound, Conflict."""
-        return self._give(event_calls.resume(event))
-
-    def trigger(self, event: EventId) -> Triggered:
-        """Fire an event now, beside its rule.
-
-        Where the answer is lost it is not tried again: raises ServiceUnreachable, and it may
-        have fired; `occurrences` says so. Raises NotFound.
-        """
-        return self._give(event_calls.trigger(event))
-
-    def occurrences(
-        self, event: EventId, *, status: str | None = None, limit: int | None = None
-    ) -> Iterator[Occurrence]:
-        """Give what has come due of an event, with its attempts, the latest first."""
-        yield from self._each(run_calls.occurrences(event, status, limit), limit)
-
-    def occurrence(self, occurrence: UUID | str) -> Occurrence:
-        """Give one occurrence with its payload, its error and its attempts. Raises NotFound."""
-        return self._give(run_calls.occurrence(occurrence))
-
-    def ledger(
-        self, event: EventId, *, newest_first: bool = False, limit: int | None = None
-    ) -> Iterator[LedgerEntry]:
-        """Give what has happened to an event and its occurrences, the oldest first."""
-        order = "newest" if newest_first else "oldest"
-        yield from self._each(run_calls.ledger(event, order, limit), limit)
-
-    def dead_letters(self, **dead: Unpack[Dead]) -> Iterator[Occurrence]:
-        """Give the occurrences whose attempts are used up, those due first first.
-
-        type, service, entity: of their event. error: a part of what they died of.
-        start, end: of their due instants, aware, [start, end). limit: at most so many.
-        """
-        yield from self._each(run_calls.dead_letters(dead), dead.get("limit"))
-
-    def replay(self, occurrence: UUID | str) -> Occurrence:
-        """Let one occurrence that has ended run again, under the same idempotency key.
-
-        Where the answer is lost it is not tried again. Raises NotFound, Conflict.
-        """
-        return self._give(run_calls.replay(occurrence))
-
-    def replay_dead(self, *, dry_run: bool = False, **dead: Unpack[Dead]) -> Replayed:
-        """Let dead letters run again, chosen as by `dead_letters`; `dry_run` only counts them."""
-        return self._give(run_calls.replay_dead(dead, dry_run))
-
-    def start_saga(
-        self,
-        name: str,
-        *,
-        context: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        entity: Entity | None = None,
-    ) -> Saga:
-        """Start a saga that the service has a definition of; where the key is known, that saga."""
-        return self._give(run_calls.start_saga(name, context, key, entity))
-
-    def saga(self, saga: UUID | str, *, name: str | None = None) -> Saga:
-        """Give a saga by its id or its key, with its steps. Raises NotFound."""
-        return self._give(run_calls.saga(saga, name))
-
-    def sagas(
-        self,
-        *,
-        name: str | None = None,
-        status: str | None = None,
-        entity: Entity | None = None,
-        limit: int | None = None,
-    ) -> Iterator[Saga]:
-        """Give sagas, the newest first: in brief, see `saga` for all."""
-        yield from self._each(run_calls.sagas(name, status, entity, limit), limit)
-
-    def signal_saga(
-        self, saga: UUID | str, signal: str, value: Any = None, *, name: str | None = None
-    ) -> Saga:
-        """Give a saga a signal that it waits for, or will. Raises NotFound, Conflict."""
-        return self._give(run_calls.signal_saga(saga, signal, value, name))
-
-    def cancel_saga(self, saga: UUID | str, *, reason: str = "", name: str | None = None) -> Saga:
-        """Let a saga go back. Raises NotFound, and Conflict for one that is completed."""
-        return self._give(run_calls.cancel_saga(saga, reason, name))
-
-    def convert(
-        self, time: datetime, to_timezones: Iterable[str], *, from_timezone: str | None = None
-    ) -> Conversion:
-        """Give one moment as it is read in many zones.
-
-        time: an instant (aware), or a civil time (naive) in `from_timezone`.
-        """
-        return self._give(time_calls.convert(time, to_timezones, from_timezone))
-
-    def validate(self, resource_timezone: str, user_timezone: str) -> Validation:
-        """Say what differs between two zones, and what is wrong with them."""
-        return self._give(time_calls.validate(resource_timezone, user_timezone))
-
-    def preview(
-        self,
-        when: datetime | Rule | Mapping[str, Any],
-        *,
-        timezone: str = "",
-        n: int = 10,
-        after: datetime | None = None,
-    ) -> Preview:
-        """Give the next firings of a rule, which is said as in `schedule`; schedules nothing.
-
-        n: 1 to 1,000. after: aware; None: now.
-        """
-        return self._give(time_calls.preview(when, timezone, n, after))
-
-    def _give(self, call: Call[_Gives]) -> _Gives:
+    def ask(self, call: Call[_Gives], /) -> _Gives:
+        """Give what any call reads; there are methods for those that the service answers."""
         return call.read(self._transport.send(call.request()))
 
-    def _each(self, first: Call[Page[_Gives]], limit: int | None) -> Iterator[_Gives]:
-        pages = Pages(first, limit)
+    def each(self, listing: Listing[_Gives], /) -> Iterator[_Gives]:
+        """Give the rows of any list, page by page."""
+        pages = Pages(listing)
         while pages.call is not None:
-            yield from pages.take(self._give(pages.call))
+            yield from pages.take(self.ask(pages.call))

@@ -7,14 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from duly.client.calls import EVENTS, Call, given, one_of
-from duly.client.results import Conversion, Preview, Validation
+from duly.client.results import Conversion, Explanation, Preview, Validation
 from duly.client.times import Rule, timing, written_optional
+
+RULES = "/api/rules"
 
 
 def convert(
-    time: datetime, to_timezones: Iterable[str], from_timezone: str | None
+    time: datetime, to_timezones: Iterable[str], *, from_timezone: str | None = None
 ) -> Call[Conversion]:
-    """Ask for one moment in many zones."""
+    """Give one moment as it is read in many zones.
+
+    time: an instant (aware), or a civil time (naive) in `from_timezone`.
+    """
     if time.utcoffset() is None and not from_timezone:
         raise ValueError(
             f"time is the civil time {time.isoformat()}: say in which zone, from_timezone=…"
@@ -32,7 +37,7 @@ def convert(
 
 
 def validate(resource_timezone: str, user_timezone: str) -> Call[Validation]:
-    """Ask what differs between two zones."""
+    """Say what differs between two zones, and what is wrong with them."""
     return Call(
         method="POST",
         path=f"{EVENTS}/timezone/validate",
@@ -42,13 +47,33 @@ def validate(resource_timezone: str, user_timezone: str) -> Call[Validation]:
 
 
 def preview(
-    when: datetime | Rule | Mapping[str, Any], timezone: str, n: int, after: datetime | None
+    when: datetime | Rule | Mapping[str, Any],
+    *,
+    timezone: str = "",
+    n: int = 10,
+    after: datetime | None = None,
 ) -> Call[Preview]:
-    """Ask for the next firings of a rule."""
+    """Give the next firings of a rule, which is said as in `schedule`; schedules nothing.
+
+    n: 1 to 1,000. after: aware; None: now.
+    """
+    body = _rule(when, timezone, after) | {"n": n}
+    return Call(method="POST", path=f"{RULES}/preview", body=body, read=one_of(Preview))
+
+
+def explain_rule(
+    when: datetime | Rule | Mapping[str, Any],
+    *,
+    timezone: str = "",
+    after: datetime | None = None,
+) -> Call[Explanation]:
+    """Say why the next firing of a rule is when it is; see `preview` for the arguments."""
+    body = _rule(when, timezone, after)
+    return Call(method="POST", path=f"{RULES}/explain", body=body, read=one_of(Explanation))
+
+
+def _rule(
+    when: datetime | Rule | Mapping[str, Any], timezone: str, after: datetime | None
+) -> dict[str, Any]:
     context = {"execution_timezone": timezone} if timezone else {}
-    return Call(
-        method="POST",
-        path="/api/rules/preview",
-        body=timing(when, context) | {"n": n} | given(after=written_optional(after, name="after")),
-        read=one_of(Preview),
-    )
+    return timing(when, context) | given(after=written_optional(after, name="after"))

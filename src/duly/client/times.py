@@ -61,17 +61,24 @@ def rule_form(rule: Rule | Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def timing(when: datetime | Rule | Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
+def timing(
+    when: datetime | Rule | Mapping[str, Any],
+    context: Mapping[str, str],
+    *,
+    is_zone_known: bool = False,
+) -> dict[str, Any]:
     """Give the fields of a request that say when.
 
-    context: the zones; civil times are read in its execution_timezone.
+    context: the zones; civil times are read in its execution_timezone, or where there is none
+        in the event's, if `is_zone_known`.
 
     Raises ValueError for a civil time without one, and for what says no time.
     """
     zones = {"timezone_context": dict(context)} if context else {}
     if not isinstance(when, datetime):
         return {"schedule": rule_form(when), **zones}
-    if when.utcoffset() is None and not context.get("execution_timezone"):
+    is_known = is_zone_known or context.get("execution_timezone")
+    if when.utcoffset() is None and not is_known:
         raise ValueError(
             f"when is the civil time {when.isoformat()}: say where it is read, "
             "timezone='Europe/Berlin', or give an aware datetime"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 from duly import __version__
@@ -24,7 +24,9 @@ from duly.client.errors import (
 from duly.client.patience import RETRIED, Patience, asked_for
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse
+
+_Gives = TypeVar("_Gives")
 
 DEFAULT_TIMEOUT = 10.0
 DEFAULT_POOL = 10
@@ -33,6 +35,9 @@ _REFUSED = 400
 _REDIRECTS = range(300, 400)
 # Of an answer that is no problem body, as much as says what it may have been.
 _SHOWN = 200
+_PIECE = 65536
+# A stream says something every 15 seconds, at least.
+_SILENCE_SECONDS = 45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,7 @@ class Request:
     method: str
     path: str
     """From the service's URL on, quoted where it must be."""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | list[str]] = field(default_factory=dict)
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     is_repeatable: bool = True
@@ -61,6 +66,39 @@ class Answer:
     def json(self) -> Any:
         """Give its JSON. Raises UnexpectedAnswer."""
         return parsed(self.body)
+
+
+class Opened:
+    """An answer that is read as it comes."""
+
+    def __init__(self, response: HTTPResponse, broken: type[Exception]) -> None:
+        self._response, self._broken = response, broken
+        self._is_stopped = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give what comes as it comes, until the answer ends, breaks off or is stopped."""
+        while not self._is_stopped:
+            try:
+                piece = self._response.read1(_PIECE)
+            except (self._broken, OSError, ValueError):
+                # Broken off, or shut by whoever stopped it: the reader knows how to come back.
+                return
+            if not piece:
+                return
+            yield piece
+
+    def stop(self) -> None:
+        """Wake the thread that waits for the next piece: there is none."""
+        self._is_stopped = True
+        try:
+            self._response.shutdown()
+        except (OSError, ValueError):
+            # It has ended by itself.
+            return
+
+    def close(self) -> None:
+        """Close the connection: nobody reads the rest of the answer."""
+        self._response.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +149,7 @@ class Transport:
             urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError,
         )
+        self._timeout = urllib3.Timeout
         self._pool: HTTPConnectionPool = urllib3.connection_from_url(
             self.url,
             maxsize=options.pool,
@@ -127,10 +166,17 @@ class Transport:
 
         Raises ClientError: what the service refused, or what came of the last attempt.
         """
+        return self._tried(request, self._whole)
+
+    def open(self, request: Request) -> Opened:
+        """Give the answer to a request as it comes; the caller closes it. Raises as `send`."""
+        return self._tried(request, self._opened)
+
+    def _tried(self, request: Request, attempt: Callable[[Request], _Gives]) -> _Gives:
         made = 1
         while True:
             try:
-                return self._attempted(request)
+                return attempt(request)
             except self._broken as broken:
                 error: ClientError = self._unreachable(request, broken)
                 error.__cause__ = broken
@@ -147,9 +193,25 @@ class Transport:
             self._sleep(wait)
             made += 1
 
-    def _attempted(self, request: Request) -> Answer:
+    def _whole(self, request: Request) -> Answer:
+        response = self._asked(request)
+        return Answer(response.status, response.headers, response.data)
+
+    def _opened(self, request: Request) -> Opened:
+        response = self._asked(
+            request,
+            preload_content=False,
+            timeout=self._timeout(
+                connect=self._options.timeout, read=max(self._options.timeout, _SILENCE_SECONDS)
+            ),
+        )
+        return Opened(cast("HTTPResponse", response), self._broken)
+
+    def _asked(self, request: Request, **how: Any) -> BaseHTTPResponse:
+        """Make one attempt. Raises ClientError for a refusal, and what breaks the connection."""
         path = self._prefix + request.path
-        query = urlencode({name: value for name, value in request.query.items() if value != ""})
+        given = {name: value for name, value in request.query.items() if value != ""}
+        query = urlencode(given, doseq=True)
         headers = {
             "Accept": JSON,
             "User-Agent": f"duly-client/{__version__}",
@@ -164,6 +226,7 @@ class Transport:
             # Neither may be followed with a key in hand; attempts are counted here alone.
             retries=False,
             redirect=False,
+            **how,
         )
         if response.status >= _REFUSED:
             raise _refusal(response)
@@ -173,7 +236,7 @@ class Transport:
                 f"{self.url} redirects to {target!r:.200}; redirects are not followed, since a "
                 "key would go with them: give the client the final URL"
             )
-        return Answer(response.status, response.headers, response.data)
+        return response
 
     def _unreachable(self, request: Request, error: Exception) -> ServiceUnreachable:
         what = str(error) or type(error).__name__

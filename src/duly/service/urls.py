@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from duly.service.login import ThrottledLogin
 from duly.service.options import ServiceOptions
 
 DASHBOARD = "/duly/"
@@ -21,6 +22,7 @@ def patterns(options: ServiceOptions) -> list[URLPattern | URLResolver]:
         admin.site.site_header = admin.site.site_title = "duly"
         # "View site": there, the site is what one looks at.
         admin.site.site_url = DASHBOARD
+        admin.site.login_form = ThrottledLogin
         found.append(path("admin/", admin.site.urls))
         # The admin's pages name no icon, and browsers then ask for this.
         icon = RedirectView.as_view(url=f"{settings.STATIC_URL}duly/icon.svg", permanent=True)
