@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -56,10 +56,19 @@ LONGEST_HANDED = timedelta(minutes=5)
 
 
 class Engine:
-    """One scheduler with its local workers."""
+    """One scheduler with its local workers.
 
-    def __init__(self, options: EngineOptions) -> None:
+    handed_over: is told of claims whose messages to a queue are out.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        handed_over: Callable[[Sequence[Claim]], None] | None = None,
+    ) -> None:
         self.options = options
+        self._handed_over = handed_over
         self._clock = clocks.current()
         self._store = open_store(options.using)
         notice_silence(options.using)
@@ -261,6 +270,8 @@ class Engine:
     def _handed(self, claims: Sequence[Claim]) -> None:
         """Give whoever takes them as long again as they are late, so that few are sent twice."""
         emit("occurrences.handed_over", count=len(claims))
+        if self._handed_over:
+            self._handed_over(claims)
         # First: there is room whether or not the database answers.
         self._has_room_again()
         now = self._clock.now(self.options.using)
