@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from duly.engine.delivery import Delivery
 from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
+from duly.engine.executors.hand_over import handed_for
 from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
@@ -51,8 +53,6 @@ SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 SILENT_SECONDS = 10.0
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
-# What has been handed over and was lost on the way is missed by then, however late it was.
-LONGEST_HANDED = timedelta(minutes=5)
 
 
 class Engine:
@@ -276,10 +276,13 @@ class Engine:
         self._has_room_again()
         now = self._clock.now(self.options.using)
         late = [claim for claim in claims if now - claim.ready_at > self.options.lease / 2]
-        if late:
-            wait = min(2 * max(now - claim.ready_at for claim in late), LONGEST_HANDED)
-            wait = max(wait, self.options.lease)
-            pairs = [(claim.id, claim.attempt) for claim in late]
+        # Each by its own lateness: beside one that is minutes late, what is a second late and is
+        # lost would be missed for minutes.
+        by_wait: defaultdict[timedelta, list[Claim]] = defaultdict(list)
+        for claim in late:
+            by_wait[handed_for(now - claim.ready_at, self.options.lease)].append(claim)
+        for wait, some in by_wait.items():
+            pairs = [(claim.id, claim.attempt) for claim in some]
             self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
 
     def _may_enter(self, attempt: Attempt) -> bool:
