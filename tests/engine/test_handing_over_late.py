@@ -106,7 +106,7 @@ def test_each_message_that_is_lost_is_missed_by_its_own_lateness(
 
     eventually(lambda: max(left(), default=0) > 240, 10, "a longer lease")
 
-    assert left()[1] < 70
+    assert left()[1] < 35
 
 
 def test_a_connection_that_broke_is_not_kept_by_what_hands_over(

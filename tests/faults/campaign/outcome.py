@@ -14,8 +14,8 @@ from tests.faults.campaign.site import LEASE_SECONDS
 
 # An effect follows the end of a fault within a lease and a second, and a retry's wait.
 BOUND_SECONDS = LEASE_SECONDS + 1.0
-# With Celery: a publisher and a worker wait some seconds each before they try the broker again,
-# and a message that was lost is missed after twice as long as it was late.
+# With Celery: a publisher and a worker wait some seconds each before they try the broker again.
+# What was late when it was handed over, and is lost, the judge gives longer.
 CELERY_BOUND_SECONDS = 30.0
 
 

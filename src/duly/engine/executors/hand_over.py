@@ -32,10 +32,14 @@ LONGEST_HANDED = timedelta(minutes=5)
 
 
 def handed_for(late: timedelta, lease: timedelta) -> timedelta:
-    """Say for how long what is so late is given to whoever takes it, in a few steps."""
+    """Say for how long what is so late is given to whoever takes it: as long again, in steps.
+
+    What waits in a long queue is so sent a few times at most. No longer: where the broker was
+    away that is what made it late, and what it loses next would be missed for minutes.
+    """
     wait = lease
-    while wait < min(2 * late, LONGEST_HANDED):
-        wait = min(wait * 1.5, LONGEST_HANDED)
+    while wait < min(late, LONGEST_HANDED):
+        wait = min(wait * 1.25, LONGEST_HANDED)
     return wait
 
 
