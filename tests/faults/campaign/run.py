@@ -45,6 +45,7 @@ from tests.faults.campaign.site import ENGINES, Site
 STORM_RATE = 200.0
 # Of a few workers of Celery.
 CELERY_STORM_RATE = 40.0
+BEGINNING_SECONDS = 60.0
 SETTLE_SECONDS = 60.0
 # What a broker lost at the end is missed after as long again as it was late.
 CELERY_SETTLE_SECONDS = 150.0
@@ -85,6 +86,7 @@ def direct(campaign: Campaign) -> Outcome:
         if site.crew is not None:
             site.crew.reap()
             site.crew.await_ready()
+        acks = logs.Tail(folder, "acks")
         load = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.faults.campaign.workload"),
@@ -92,11 +94,21 @@ def direct(campaign: Campaign) -> Outcome:
             ],
             env=site.environment,
         )
+        _await_beginning(acks, load)
         faults = _break_things(campaign, site)
         assert load.wait(300) == 0, "the load did not come to its end"
         _settle(site)
         site.end()
         return _judged(campaign, site, faults)
+
+
+def _await_beginning(acks: logs.Tail, load: subprocess.Popen[bytes]) -> None:
+    """Wait until the load knows how to live with faults, and there is something to lose."""
+    end = time.monotonic() + BEGINNING_SECONDS
+    while not any(line["op"] == "begun" for line in acks.new()):
+        assert load.poll() is None, "the load ended before it had begun"
+        assert time.monotonic() < end, "the load did not begin"
+        time.sleep(0.05)
 
 
 def _migrate(site: Site) -> None:
