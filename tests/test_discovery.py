@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from duly import registry
+from duly.conf import parse
 from duly.errors import ConfigurationError, DuplicateHandler, InvalidEvent
 from duly.registry import handler
 
@@ -42,6 +43,51 @@ def test_handlers_py_of_an_installed_app_is_found(tmp_path: Path) -> None:
     )
 
     assert (done.stdout.split(), done.stderr) == (["clinic.handlers", "True"], "")
+
+
+def test_other_modules_of_apps_are_found_where_a_setting_names_them(tmp_path: Path) -> None:
+    app = tmp_path / "clinic"
+    (app / "jobs").mkdir(parents=True)
+    for package in (app, app / "jobs"):
+        (package / "__init__.py").touch()
+    (app / "handlers.py").write_text("import duly\n@duly.handler('a')\ndef a(one): ...\n")
+    (app / "reminders.py").write_text("import duly\n@duly.handler('b')\ndef b(one): ...\n")
+    (app / "jobs" / "daily.py").write_text("import duly\n@duly.handler('c')\ndef c(one): ...\n")
+
+    done = _python(
+        tmp_path,
+        "from django.conf import settings\n"
+        "named = {'HANDLER_MODULES': ['reminders', 'jobs.daily', 'nowhere']}\n"
+        "settings.configure(INSTALLED_APPS=['duly', 'clinic'], USE_TZ=True, DULY=named)\n"
+        "import django; django.setup()\n"
+        "from duly import registry\n"
+        "print(*(registry.require(name).function.__module__ for name in 'abc'))\n"
+        "from django.core.checks import run_checks\n"
+        "print(*(one.msg for one in run_checks() if one.id == 'duly.W004'), sep='\\n')",
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "clinic.handlers clinic.reminders clinic.jobs.daily",
+        "DULY['HANDLER_MODULES'] names 'nowhere', which no installed app has",
+    ]
+
+
+@pytest.mark.parametrize("named", ["reminders", ["clinic/reminders.py"], [7], {"reminders"}])
+def test_what_names_no_modules_is_refused(named: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"DULY\['HANDLER_MODULES'\] must be a list of"):
+        parse({"HANDLER_MODULES": named})
+
+
+def test_a_database_url_is_read_in_a_settings_module(tmp_path: Path) -> None:
+    done = _python(
+        tmp_path,
+        "import duly\n"
+        "found = duly.database_from_url('sqlite:///clinic.sqlite3')\n"
+        "print(found['NAME'], found['OPTIONS']['transaction_mode'])",
+    )
+
+    assert (done.stdout, done.stderr) == ("clinic.sqlite3 IMMEDIATE\n", "")
 
 
 def test_the_public_names_can_be_imported_in_a_settings_module(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections, transaction
@@ -16,6 +16,7 @@ from duly import At, Every, NewEvent, errors
 from duly.civil.instants import Instant
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
 from duly.registry import handler, unregister
+from duly.scheduling import find_occurrence
 from duly.store.backends import open_store
 from tests import builders
 
@@ -382,3 +383,12 @@ def test_the_same_content_again_matches_and_other_content_is_refused(using: str)
         duly.schedule_event("remind", LATEST, key="k", on_conflict="match")
 
     assert (again.id, again.status) == (event.id, "cancelled")
+
+
+def test_an_occurrence_that_is_not_there_is_told_with_the_service_that_was_looked_in(
+    using: str,
+) -> None:
+    said = r"no occurrence of service 'crm' has the id '0{8}-"
+    for find in (find_occurrence, duly.replay):
+        with pytest.raises(errors.EventNotFound, match=said):
+            find(UUID(int=7), service="crm")

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         upcoming_events,
         validate,
     )
+    from duly.service.database_url import database_from_url
 
 __version__ = "0.1.0"
 
@@ -148,6 +149,7 @@ __all__ = [
     "cancel_saga",
     "close_breaker",
     "convert",
+    "database_from_url",
     "dead_letters",
     "explain",
     "find_saga",
@@ -179,6 +181,7 @@ _HOMES = {
     "Due": "duly.civil.resolve",
     "RRule": "duly.civil.rrule",
     "convert": "duly.civil.contexts",
+    "database_from_url": "duly.service.database_url",
     "BusinessCalendar": "duly.civil.calendars",
     "At": "duly.civil.at",
     "Every": "duly.civil.every",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
 
 from duly import tracing
 
 
 class DulyConfig(AppConfig):
-    """Chooses the time zone data, registers the checks and finds every `handlers.py`."""
+    """Chooses the time zone data, registers the checks and finds every handler."""
 
     name = "duly"
     verbose_name = "duly"
@@ -24,7 +23,7 @@ class DulyConfig(AppConfig):
         # Whoever reads a payload may need the keys of a service.
         import_module("duly.services")
         tracing.trace_by(opentelemetry)
-        autodiscover_modules("handlers")
+        import_module("duly.checks").discover_handlers()
 
 
 def opentelemetry() -> tracing.Tracer:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
+from django.utils.module_loading import autodiscover_modules
 
 from duly.civil import zones
 from duly.conf import Config, config
@@ -25,11 +27,19 @@ def choose_tzdata() -> None:
         zones.use(config().tzdata)
 
 
+def discover_handlers() -> None:
+    """Import the modules of installed apps that hold handlers; raises what they raise."""
+    named: Sequence[str] = ()
+    with suppress(DulyError):  # `check_settings` says what fails.
+        named = config().handler_modules
+    autodiscover_modules("handlers", *named)
+
+
 @register()
 def check_settings(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
-    """duly.E001 to E006, W003: the settings, the time zone data, USE_TZ, what they name."""
+    """duly.E001 to E006, W003, W004: the settings, the time zone data, USE_TZ, what they name."""
     try:
         current = config()
     except DulyError as error:
@@ -44,6 +54,7 @@ def check_settings(
     except DulyError as error:
         found.append(Error(str(error), id="duly.E005"))
     found += _keys_that_are_missing(current)
+    found += _modules_that_are_missing(current)
     if not settings.USE_TZ:
         found.append(
             Error(
@@ -79,6 +90,16 @@ def _keys_that_are_missing(current: Config) -> Iterable[CheckMessage]:
             except DulyError as error:
                 hint = "What is encrypted with it cannot be delivered from this process."
                 yield checks.Warning(str(error), hint=hint, id="duly.W003")
+
+
+def _modules_that_are_missing(current: Config) -> Iterable[CheckMessage]:
+    # What is there was imported when Django started.
+    apps_there = [config.name for config in apps.get_app_configs()]
+    for name in current.handler_modules:
+        if not any(f"{app}.{name}" in sys.modules for app in apps_there):
+            said = f"DULY['HANDLER_MODULES'] names {name!r}, which no installed app has"
+            hint = "Name a module within an app: 'reminders' for clinic/reminders.py."
+            yield checks.Warning(said, hint=hint, id="duly.W004")
 
 
 @register(Tags.database)

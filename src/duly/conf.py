@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import lru_cache
@@ -40,6 +40,10 @@ class Config:
     """Refuse to schedule an event type that no handler is registered for.
 
     False: such an event is accepted; its occurrences are parked until a handler appears."""
+
+    handler_modules: Sequence[str] = ()
+    """Modules of installed apps that hold handlers, besides their `handlers.py`; such as
+    "reminders", or "jobs.handlers" within an app."""
 
     payload_max_bytes: int = 65_536
     """Largest payload, in bytes of its JSON text in UTF-8."""
@@ -108,6 +112,7 @@ class Config:
         for each in fields(self):
             if each.name in SCALARS:
                 _check_type(each.name, getattr(self, each.name), type(each.default))
+        object.__setattr__(self, "handler_modules", _modules(self.handler_modules))
         object.__setattr__(self, "services", _services(self.services))
         object.__setattr__(self, "notify", _notify(self.notify))
         object.__setattr__(self, "jwt", _token_options(self.jwt))
@@ -131,6 +136,16 @@ class Config:
             self.lease_seconds,
             f"must be at least twice HORIZON_SECONDS ({self.horizon_seconds:g})",
         )
+
+
+def _modules(given: object) -> tuple[str, ...]:
+    rule = "must be a list of names of modules, such as ['reminders']"
+    _require(isinstance(given, list | tuple), "handler_modules", given, rule)
+    assert isinstance(given, list | tuple)
+    for name in given:
+        is_name = isinstance(name, str) and all(map(str.isidentifier, name.split(".")))
+        _require(is_name, "handler_modules", name, rule)
+    return tuple(given)
 
 
 def _services(given: object) -> dict[str, Service]:
@@ -182,7 +197,9 @@ def _require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 KNOWN = frozenset(field.name.upper() for field in fields(Config))
-SCALARS = frozenset(field.name for field in fields(Config)) - {"services", "jwt", "notify"}
+SCALARS = frozenset(field.name for field in fields(Config)) - {
+    *("handler_modules", "services", "jwt", "notify")
+}
 """The settings that are one value each."""
 
 

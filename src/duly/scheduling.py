@@ -239,7 +239,7 @@ def replay(
         return found[0]
     status = rows.values_list("status", flat=True).first()
     if status is None:
-        raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
+        raise _no_occurrence(id_, service)
     raise EventConflict(f"occurrence {id_} is {status}: only one that has ended can be replayed")
 
 
@@ -248,7 +248,7 @@ def find_occurrence(occurrence: UUID | str, *, service: str | None = None) -> Oc
     id_ = _occurrence_id(occurrence)
     found = _occurrences(id_, service).first()
     if found is None:
-        raise EventNotFound(f"no occurrence has the id {str(id_)!r:.60}")
+        raise _no_occurrence(id_, service)
     return found
 
 
@@ -443,6 +443,11 @@ def _occurrence_id(occurrence: Occurrence | UUID | str) -> UUID:
         return occurrence if isinstance(occurrence, UUID) else UUID(occurrence)
     except (ValueError, TypeError, AttributeError):
         raise EventNotFound(f"{occurrence!r:.60} is no id of an occurrence") from None
+
+
+def _no_occurrence(id_: UUID, service: str | None) -> EventNotFound:
+    place = "" if service is None else f" of service {service!r}"
+    return EventNotFound(f"no occurrence{place} has the id {str(id_)!r}")
 
 
 def _occurrences(id_: UUID, service: str | None) -> QuerySet[Occurrence, Occurrence]:

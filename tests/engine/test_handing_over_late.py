@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
 import duly
 from duly import At, brokers
-from duly.engine.loop import LONGEST_HANDED
+from duly.engine.executors.hand_over import LONGEST_HANDED
 from duly.engine.targets import publish_by
 from duly.errors import BrokerUnavailable
 from duly.models import Occurrence
@@ -89,3 +90,52 @@ def test_a_message_that_is_lost_is_missed_within_minutes_however_late_it_was_sen
     # Longer than a lease: a backlog is not to be sent again and again.
     eventually(lambda: left() > timedelta(minutes=4), 10, "a longer lease")
     assert left() <= LONGEST_HANDED
+
+
+def test_each_message_that_is_lost_is_missed_by_its_own_lateness(
+    lines: list[Line], start_engine: Start, signals: Signals, using: str
+) -> None:
+    now = datetime.now(UTC)
+    late = [timedelta(hours=6), timedelta(seconds=20)]
+    duly.schedule_events([duly.NewEvent("post", At.instant(now - one)) for one in late])
+    start_engine()
+
+    def left() -> list[float]:
+        wake_ats = Occurrence.objects.using(using).order_by("due_at").values_list("wake_at")
+        return [(at - datetime.now(UTC)).total_seconds() for (at,) in wake_ats if at]
+
+    eventually(lambda: max(left(), default=0) > 240, 10, "a longer lease")
+
+    assert left()[1] < 35
+
+
+def test_a_connection_that_broke_is_not_kept_by_what_hands_over(
+    lines: list[Line],
+    start_engine: Start,
+    signals: Signals,
+    using: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hand_over_late() -> None:
+        duly.schedule_event("post", At.instant(datetime.now(UTC) - timedelta(hours=6)))
+        signals.wait("occurrences.handed_over")
+
+    def have_longer_leases(count: int) -> bool:
+        soon = datetime.now(UTC) + timedelta(minutes=4)
+        return Occurrence.objects.using(using).filter(wake_at__gt=soon).count() == count
+
+    def broken(self: Line, claims: Sequence[Claim]) -> None:
+        # As where the server has crashed: this thread has a connection, and it is no good.
+        connections[using].ensure_connection()
+        connections[using].connection.close()
+        self.sent += [str(claim.event_id) for claim in claims]
+
+    publish = Line.publish
+    monkeypatch.setattr(Line, "publish", broken)
+    start_engine()
+    hand_over_late()
+    signals.wait("engine.faulted")
+    monkeypatch.setattr(Line, "publish", publish)
+    hand_over_late()
+
+    eventually(lambda: have_longer_leases(1), 10, "the longer lease of the second")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import duly
-from duly import Every, Retry
+from duly import At, Every, Limits, Retry
 from duly.models import Occurrence
 from duly.policy.handling import Overlap
 from tests.builders import ledger_facts
@@ -167,3 +167,19 @@ def test_allow_all_lets_them_run_side_by_side(
     work.wait(2)
 
     assert work.most_at_once == 2
+
+
+def test_what_must_wait_for_its_own_event_keeps_no_place_at_a_gate(
+    using: str, start_engine: Start, handle: Handle, work: Work
+) -> None:
+    handle("work", work, limits=Limits(in_flight=2))
+    _, second = every_second("buffer_all", 2)
+    # Let in behind it, or kept out by it, in one go with it.
+    behind = At.instant(second + timedelta(microseconds=200))
+    duly.schedule_events([duly.NewEvent("work", behind) for _ in range(3)])
+    start_engine()
+
+    # The first goes on, and the second waits for it; the others have one place.
+    work.wait(4)
+
+    assert second not in work.began

@@ -281,6 +281,62 @@ def test_the_end_of_what_was_handed_over_frees_its_place_at_the_gates(
     assert GateEntry.objects.using(using).count() == 0
 
 
+def _one_let_in_and_one_behind(using: str) -> tuple[Claim, Claim]:
+    """Let one of two pass a gate for one, as an engine does before it hands it over."""
+    terms = {"type:call": Terms(Limits(in_flight=1))}
+    first, second = queued(using, key="1"), queued(using, key="2")
+    requests = [gates.Request(claim, terms, "a queue") for claim in (first, second)]
+    now = datetime.now(UTC)
+    let_in, kept_out = gates.admit(using, requests, {"a queue": 2}, now, lambda: 0.5)
+    assert let_in.until is None
+    assert kept_out.until is not None
+    return first, second
+
+
+def _wakes_at_once(using: str, claim: Claim) -> bool:
+    waiting = Occurrence.objects.using(using).get(id=claim.id)
+    return waiting.status == "pending" and waiting.wake_at <= datetime.now(UTC)
+
+
+def test_what_is_parked_lets_the_next_at_its_gate_begin(using: str, one: Worker) -> None:
+    # This process has not the handler whose limit it is.
+    first, second = _one_let_in_and_one_behind(using)
+
+    assert one.process(first.id, 1) == "parked"
+
+    assert _wakes_at_once(using, second)
+
+
+def test_what_is_skipped_lets_the_next_at_its_gate_begin(
+    using: str, one: Worker, handle: Handle
+) -> None:
+    handle("call", lambda occurrence: None, limits=Limits(in_flight=1))
+    first, second = _one_let_in_and_one_behind(using)
+    late = datetime.now(UTC) - timedelta(seconds=1)
+    Occurrence.objects.using(using).filter(id=first.id).update(expires_at=late)
+
+    assert one.process(first.id, 1) == "skipped"
+
+    assert _wakes_at_once(using, second)
+
+
+def test_what_must_not_overlap_lets_the_next_at_its_gate_begin(
+    using: str, one: Worker, handle: Handle
+) -> None:
+    handle("call", lambda occurrence: None, limits=Limits(in_flight=1))
+    first, second = _one_let_in_and_one_behind(using)
+    rows = Occurrence.objects.using(using)
+    rows.filter(id=first.id).update(handling={"overlap": "buffer_all"})
+    other = rows.get(id=first.id)
+    other.id, other.due_at = uuid4(), other.due_at - timedelta(minutes=1)
+    other.status, other.attempt = "running", 1
+    other.save(using=using, force_insert=True)
+
+    assert one.process(first.id, 1) == worker.WAITS
+
+    assert _wakes_at_once(using, second)
+
+
 def test_a_handler_of_batches_gets_a_batch_of_one(using: str, one: Worker, handle: Handle) -> None:
     sizes: list[int] = []
     handle("call", lambda batch: sizes.append(len(batch)), batch=10)

@@ -30,6 +30,8 @@ class Mutant:
     """The kinds of fault that the safeguard is there for."""
     also: tuple[tuple[str, str, str], ...] = ()
     """The same in other files: path, before and after."""
+    broker: str = ""
+    """Where Celery's workers take what is due; empty: engines run it themselves."""
 
     def apply(self, source: Path) -> None:
         """Take it out of a copy of the source."""
@@ -76,6 +78,15 @@ TOLD_FIRST = """
         )
         store.finish([result], now=clock.now(store.using))
         __import__("time").sleep(1.0)"""
+
+TAKE = """
+    SET status = 'running', attempt = attempt + 1, wake_at = %(lease_until)s,
+        holder = %(holder)s, started_at = %(now)s, reason = ''
+    WHERE id = %(id)s AND status = 'queued' AND attempt = %(attempt)s - 1"""
+NO_TAKE = """
+    SET finished_at = NULL, status = 'running', attempt = attempt + 1, wake_at = %(lease_until)s,
+        holder = %(holder)s, started_at = %(now)s, reason = ''
+    WHERE id = %(id)s AND status <> 'cancelled' AND %(attempt)s > 0"""
 
 MUTANTS = [
     Mutant(
@@ -129,11 +140,19 @@ MUTANTS = [
         "    if True:\n",
         ("skew_clock", "step_clock"),
     ),
+    Mutant(
+        "no fence at the worker: whoever gets a message begins an attempt",
+        "store/sql/take.sql",
+        TAKE,
+        NO_TAKE,
+        ("kill_worker",),
+        broker="redis",
+    ),
 ]
 
 
 def survives(mutant: Mutant) -> bool:
-    """Run a campaign on a mutant; says whether it passed, which it must not."""
+    """Run a campaign on a mutant; says whether nothing was found, which must not be."""
     with tempfile.TemporaryDirectory(prefix="duly-mutant-") as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source)
@@ -141,13 +160,17 @@ def survives(mutant: Mutant) -> bool:
         kinds = [part for kind in mutant.faults for part in ("--only", kind)]
         command = [sys.executable, "-m", "tests.faults.campaign.run", "--events", EVENTS]
         command += ["--seconds", SECONDS, "--faults", "5", "--seed", "1", *kinds]
+        command += ["--broker", mutant.broker] if mutant.broker else []
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])}
         done = subprocess.run(
             command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=600
         )
-    told = next((line for line in done.stdout.splitlines() if "violations" in line), "no verdict")
-    print(f"{'SURVIVED' if done.returncode == 0 else 'found'}: {mutant.name}\n  {told}", flush=True)
-    return done.returncode == 0
+    lines = done.stdout.splitlines()
+    told = next((line for line in lines if "violations" in line), "no verdict")
+    # UNKNOWN, or no verdict at all, is no finding.
+    is_found = lines[-1:] == ["FAIL"]
+    print(f"{'found' if is_found else 'SURVIVED'}: {mutant.name}\n  {told}", flush=True)
+    return not is_found
 
 
 def main() -> int:

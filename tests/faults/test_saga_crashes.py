@@ -81,6 +81,7 @@ def test_a_saga_keeps_its_promises_at_whichever_point_its_process_dies(
 
     for point in range(1, calm.points + 1):
         play(using, dying, [point])
+    print(f"{dying}: killed at each of {calm.points} points")
 
 
 @pytest.mark.parametrize("dying", ENDS)

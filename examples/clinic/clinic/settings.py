@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django
 
-from duly.service.database_url import database_from_url
+from duly import database_from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 IS_FULL_STACK = os.environ.get("CLINIC_STACK") == "full"

@@ -90,6 +90,22 @@ def _stopped(facts: dict[str, Any]) -> str:
     return f"duly: engine {facts['holder']} stopped, {end}"
 
 
+def _waiting(facts: dict[str, Any]) -> str:
+    left = [
+        f"{one['count']} {one['event_type']} {one['status']}"
+        + (f" for {one['target']}" if one["target"] else "")
+        for one in facts["for"]
+    ]
+    return f"duly: waits for {_few(left)}"
+
+
+def _handed_over(facts: dict[str, Any]) -> str:
+    return (
+        f"duly: {facts['untaken']} handed over and not begun yet: whoever takes them runs them; "
+        "what is lost on the way is handed over again, by an engine that runs after its lease"
+    )
+
+
 def _delivers(services: dict[str, str]) -> str:
     if not services:
         return ""
@@ -100,11 +116,17 @@ def _delivers(services: dict[str, str]) -> str:
 def _listed(names: list[str]) -> str:
     if not names:
         return "nothing: no handler is registered"
+    return _few(names)
+
+
+def _few(names: list[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
 
 _LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "engine.started": _started,
+    "engine.waiting": _waiting,
+    "engine.handed_over": _handed_over,
     "engine.stopped": _stopped,
 }

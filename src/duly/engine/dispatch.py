@@ -24,6 +24,7 @@ from duly.engine.options import HELD_PER_SLOT, LARGEST_BATCH, MOST_HELD, EngineO
 from duly.engine.routes import Due, Route, Routes
 from duly.engine.shut import Shut
 from duly.policy.backoff import Backoff
+from duly.store import gates
 from duly.store.contract import Store
 from duly.store.rows import Claim, PassedOver, lateness
 from duly.store.statements import own_connections
@@ -238,9 +239,22 @@ class Dispatcher:
         self._holding.drop({one.claim.id for one in batch})
         begun = [one for one in batch if one.claim.id in began]
         late = lateness((one.claim for one in begun), now)
-        refused = len(batch) - len(begun)
-        emit("occurrences.started", count=len(begun), refused=refused, late_seconds=late)
+        refused = [one for one in batch if one.claim.id not in began]
+        emit("occurrences.started", count=len(begun), refused=len(refused), late_seconds=late)
+        self._leave(refused, now)
         return begun
+
+    def _leave(self, batch: Sequence[Due], now: datetime) -> None:
+        """Give up what was let in and does not begin: who waits there begins in its place."""
+        left = [(one.claim.id, one.claim.attempt + 1) for one in batch if one.route.is_gated]
+        if not left:
+            return
+        try:
+            gates.leave(self._store.using, left, now)
+        except Exception as error:
+            # Who waits is looked at again anyway.
+            connections[self._store.using].close()
+            emit("engine.faulted", part="gates", error=repr(error), wait_seconds=0)
 
     def _hand_over(self, batch: Sequence[Due]) -> None:
         by_place: dict[HandOver, list[Claim]] = {}
@@ -253,12 +267,15 @@ class Dispatcher:
 
     def _unexpired(self, batch: list[Due], now: datetime) -> list[Due]:
         """Skip what could not begin in time; gives the others."""
-        late = [one.claim for one in batch if one.claim.expires_at and one.claim.expires_at < now]
-        if late:
-            skipped = self._store.skip(late, now=now, reason=EXPIRED)
-            self._holding.drop({claim.id for claim in late})
-            emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
-        return [one for one in batch if one.claim not in late]
+        late = [one for one in batch if one.claim.expires_at and one.claim.expires_at < now]
+        if not late:
+            return batch
+        skipped = self._store.skip([one.claim for one in late], now=now, reason=EXPIRED)
+        gone = {one.claim.id for one in late}
+        self._holding.drop(gone)
+        emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
+        self._leave(late, now)
+        return [one for one in batch if one.claim.id not in gone]
 
     def _park(self, strangers: list[Claim]) -> None:
         if not strangers:

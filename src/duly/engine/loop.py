@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,6 +22,7 @@ from duly.engine.delivery import Delivery
 from duly.engine.dispatch import Dispatcher
 from duly.engine.execute import Attempt, run
 from duly.engine.executors.event_loop import EventLoopExecutor
+from duly.engine.executors.hand_over import handed_for
 from duly.engine.executors.threads import ThreadExecutor
 from duly.engine.guard import ClockWatch, EnvironmentGuard
 from duly.engine.leases import Leases
@@ -51,15 +53,22 @@ SECOND_LOOK_SECONDS = 1.2 * THROTTLE_SECONDS
 SILENT_SECONDS = 10.0
 # Writing the last outcomes takes milliseconds, unless the database is away.
 LAST_WRITES_SECONDS = 5.0
-# What has been handed over and was lost on the way is missed by then, however late it was.
-LONGEST_HANDED = timedelta(minutes=5)
 
 
 class Engine:
-    """One scheduler with its local workers."""
+    """One scheduler with its local workers.
 
-    def __init__(self, options: EngineOptions) -> None:
+    handed_over: is told of claims whose messages to a queue are out.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        *,
+        handed_over: Callable[[Sequence[Claim]], None] | None = None,
+    ) -> None:
         self.options = options
+        self._handed_over = handed_over
         self._clock = clocks.current()
         self._store = open_store(options.using)
         notice_silence(options.using)
@@ -261,14 +270,19 @@ class Engine:
     def _handed(self, claims: Sequence[Claim]) -> None:
         """Give whoever takes them as long again as they are late, so that few are sent twice."""
         emit("occurrences.handed_over", count=len(claims))
+        if self._handed_over:
+            self._handed_over(claims)
         # First: there is room whether or not the database answers.
         self._has_room_again()
         now = self._clock.now(self.options.using)
         late = [claim for claim in claims if now - claim.ready_at > self.options.lease / 2]
-        if late:
-            wait = min(2 * max(now - claim.ready_at for claim in late), LONGEST_HANDED)
-            wait = max(wait, self.options.lease)
-            pairs = [(claim.id, claim.attempt) for claim in late]
+        # Each by its own lateness: beside one that is minutes late, what is a second late and is
+        # lost would be missed for minutes.
+        by_wait: defaultdict[timedelta, list[Claim]] = defaultdict(list)
+        for claim in late:
+            by_wait[handed_for(now - claim.ready_at, self.options.lease)].append(claim)
+        for wait, some in by_wait.items():
+            pairs = [(claim.id, claim.attempt) for claim in some]
             self._store.extend(pairs, lease_until=now + wait, holder=self.options.holder)
 
     def _may_enter(self, attempt: Attempt) -> bool:

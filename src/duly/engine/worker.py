@@ -163,12 +163,22 @@ class Worker:
             wake_at = parked_until(claim.due_at, now)
             self._store.park([claim], now=now, wake_at=wake_at, reason=reason)
             emit("occurrences.parked", count=1, event_types=[claim.event_type])
+            self._leave(claim, now)
             return facts.PARKED
         if claim.expires_at and claim.expires_at < now:
             skipped = self._store.skip([claim], now=now, reason=EXPIRED)
             emit("occurrences.skipped", count=len(skipped), reason=EXPIRED)
+            self._leave(claim, now)
             return facts.SKIPPED
-        return "" if self._store.start([claim], **self._terms(now)) else WAITS
+        if self._store.start([claim], **self._terms(now)):
+            return ""
+        self._leave(claim, now)
+        return WAITS
+
+    def _leave(self, claim: Claim, now: datetime) -> None:
+        """Give up what it had at its gates: who waits there begins in its place."""
+        with suppress(Error):  # Who waits is looked at again anyway.
+            gates.leave(self._store.using, [(claim.id, claim.attempt + 1)], now)
 
     def _terms(self, now: datetime) -> dict[str, Any]:
         lease_until = now + self._options.lease

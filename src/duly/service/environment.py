@@ -12,8 +12,9 @@ from duly.conf import SCALARS, Config
 from duly.errors import ConfigurationError
 
 PREFIX = "DULY_"
-# Alone, duly has one database; which one, DULY_DATABASE_URL says.
-NOT_FROM_HERE = frozenset({"database"})
+# Alone, duly has one database, which DULY_DATABASE_URL names, and nobody's apps: DULY_HANDLERS
+# names modules wherever they are.
+NOT_FROM_HERE = frozenset({"database", "handler_modules"})
 LOG_FORMATS = ("text", "json")
 WORDS = {"true": True, "yes": True, "on": True, "1": True}
 WORDS |= {"false": False, "no": False, "off": False, "0": False}

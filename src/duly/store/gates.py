@@ -160,6 +160,26 @@ def settle(using: str, passed: Sequence[Passed], now: datetime) -> dict[str, boo
     return {name: gate.breaker.status is BreakerStatus.OPEN for name, gate in gates.items()}
 
 
+def leave(using: str, left: Sequence[tuple[UUID, int]], now: datetime) -> None:
+    """Let go of attempts that were let in and did not begin, and wake those whose turn it is.
+
+    left: (occurrence, number of the attempt). Their gates are found by what was written when
+        they were let in: who leaves may not know the handler whose gates they are.
+    """
+    attempts = dict(left)
+    inside = entries_in(using).filter(occurrence_id__in=attempts, state=GateEntry.UNDER_WAY)
+    names: defaultdict[UUID, list[str]] = defaultdict(list)
+    for id_, attempt, gate in inside.values_list("occurrence_id", "attempt", "gate"):
+        if attempts[id_] == attempt:
+            names[id_].append(gate)
+    passed = [
+        Passed(id_, attempts[id_], dict.fromkeys(found, Terms()), None)
+        for id_, found in names.items()
+    ]
+    if passed:
+        settle(using, passed, now)
+
+
 def steer(using: str, name: str, *, opens: bool, now: datetime, actor: str) -> BreakerState:
     """Open a breaker until it is closed by hand, or close it; gives its state."""
     state = HELD_OPEN if opens else BreakerState()

@@ -76,6 +76,10 @@ def freeze_broker(site: Site, dice: random.Random) -> Reach:
 def flush_broker(site: Site, dice: random.Random) -> Reach:
     """Have the broker forget messages that nobody has taken."""
     broker, crew = _broker(site), _crew(site)
+    # Where it is the first fault of all, nothing may be due yet.
+    effects, end = logs.Tail(site.directory, "effects"), time.monotonic() + BUSY_SECONDS
+    while not effects.new() and time.monotonic() < end:
+        time.sleep(0.05)
     workers = list(crew.workers)
     for worker in workers:
         signal_group(worker, signal.SIGSTOP)

@@ -86,12 +86,15 @@ def judge(
     faults: Sequence[Fault],
     *,
     bound: float,
+    missed_after: float = 0.0,
 ) -> Verdict:
     """Compare what was acknowledged with what had an effect.
 
     atomic: (key, attempt, at) of effects in duly's database.
     bound: seconds within which an effect follows its due instant, or the end of whatever
         fault lay between.
+    missed_after: what a broker has lost is missed after so many times as long as it was late
+        when it was handed over, which may have been at the end of the fault.
     """
     verdict = Verdict()
     due: dict[str, float] = {}
@@ -113,7 +116,7 @@ def judge(
         by_key[key].append({"key": key, "attempt": attempt, "at": at, "type": "atomic"})
     verdict.acknowledged = len(due)
     verdict.effects = sum(map(len, by_key.values()))
-    _judge_acknowledged(verdict, due, types, cancelled, by_key, faults, bound)
+    _judge_acknowledged(verdict, due, types, cancelled, by_key, faults, (bound, missed_after))
     deaths = [one["at"] for found in by_key.values() for one in found if one["type"] == "deadly"]
     for key, found in by_key.items():
         windows = [(one.begun, one.healed + bound) for one in faults if one.reaches(key)]
@@ -133,8 +136,9 @@ def _judge_acknowledged(
     cancelled: dict[str, float],
     by_key: dict[str, list[dict[str, Any]]],
     faults: Sequence[Fault],
-    bound: float,
+    bounds: tuple[float, float],
 ) -> None:
+    bound, missed_after = bounds
     for key, due_at in due.items():
         found = by_key.get(key, [])
         if key in cancelled:
@@ -149,7 +153,7 @@ def _judge_acknowledged(
         reaching = [fault for fault in faults if fault.reaches(key)]
         between = [fault for fault in reaching if fault.begun <= first and fault.healed >= due_at]
         healed = max([due_at, *(fault.healed for fault in between)])
-        if first > healed + bound:
+        if first > healed + bound + missed_after * (healed - due_at):
             verdict.late.append(f"{types[key]} {key} by {first - due_at:.1f} s")
         if between:
             last = max(between, key=lambda fault: fault.healed).name

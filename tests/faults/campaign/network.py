@@ -115,7 +115,7 @@ class Namespace:
             _ip("link", "add", end, "type", "veth", "peer", other, "netns", self._name)
             _ip("addr", "add", f"{_host(cable)}/30", "dev", end)
             _ip("link", "set", end, "up")
-            _ip(*inside, "addr", "add", f"10.231.{7 + cable}.2/30", "dev", other)
+            _ip(*inside, "addr", "add", f"{_address(cable, 2)}/30", "dev", other)
             _ip(*inside, "link", "set", other, "up")
             self._proxies.append(Proxy(port, _host(cable)))
         return self
@@ -151,8 +151,17 @@ class Namespace:
         return f"duly{os.getpid() % 100_000}{cable}h"
 
 
+def _address(cable: int, end: int) -> str:
+    """Give the address of one end of a cable, 1 here and 2 inside.
+
+    Each process has its own: what a campaign that was killed has left takes nobody's packets.
+    """
+    network = (2 * os.getpid() + cable) % 2**14
+    return f"10.231.{network >> 6}.{((network & 63) << 2) + end}"
+
+
 def _host(cable: int) -> str:
-    return f"10.231.{7 + cable}.1"
+    return _address(cable, 1)
 
 
 def _ip(*arguments: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.faults.campaign.brokers import BrokerName
 from tests.faults.campaign.celery_injections import MAY_MISS
@@ -13,8 +14,8 @@ from tests.faults.campaign.site import LEASE_SECONDS
 
 # An effect follows the end of a fault within a lease and a second, and a retry's wait.
 BOUND_SECONDS = LEASE_SECONDS + 1.0
-# With Celery: a publisher and a worker wait some seconds each before they try the broker again,
-# and a message that was lost is missed after twice as long as it was late.
+# With Celery: a publisher and a worker wait some seconds each before they try the broker again.
+# What was late when it was handed over, and is lost, the judge gives longer.
 CELERY_BOUND_SECONDS = 30.0
 
 
@@ -95,4 +96,13 @@ def told(campaign: Campaign, outcome: Outcome) -> str:
         lines.append(f"lateness while nothing was broken: p50 {middle:.4f} s, p99 {high:.4f} s")
     for name in verdict.violations:
         lines += [f"{name}: {one}" for one in getattr(verdict, name)[:5]]
+    if not verdict.passed:
+        lines += [
+            f"{_clock(fault.begun)} to {_clock(fault.healed)} {fault.name}"
+            for fault in sorted(outcome.faults, key=lambda fault: fault.begun)
+        ]
     return "\n".join([*lines, outcome.word])
+
+
+def _clock(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S.%f}"[:-5]

@@ -63,6 +63,7 @@ def main(seed: int, events: int, seconds: float) -> None:
     _recur(log, begun, seconds)
     if "DULY_TZDATA" in os.environ:
         _schedule_civil(log, begun, seconds)
+    log.write(op="begun")
     left = events
     storm = events // STORM_SHARE
     while left:

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
-import queue
 import sys
 from argparse import Namespace
 from dataclasses import fields, replace
-from datetime import datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
-
-from duly import clock, registry
+from duly import clock
 from duly.cli.introductions import introduction, say_json, say_text
+from duly.cli.once import Once
 from duly.cli.processes import Engines
-from duly.cli.signals import Signals, stop_signals
+from duly.cli.signals import stop_signals
 from duly.conf import Config, config
 from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import ConfigurationError
 from duly.exporters.logs import write_json
-from duly.models import Occurrence, ScheduledEvent
-from duly.store.portable import NO_HANDLER
 
 if TYPE_CHECKING:
     from duly.exporters.scrapes import Scrapes
 
 LAST_PORT = 65_535
-# How often --once asks whether it is done.
-ONCE_SECONDS = 0.1
 MOST_PROCESSES = 64
 
 
@@ -48,16 +41,17 @@ def perform(options: Namespace) -> int:
         with stop_signals() as signals:
             return Engines(each, count, _say_plain).run(signals)
     engine_options = EngineOptions.of(settings)
-    engine = Engine(engine_options)
-    scrapes = _serve_metrics(options, engine)
     say = say_json if options.json else say_text
+    once = Once(engine_options, say) if options.once else None
+    engine = Engine(engine_options, handed_over=once.handed_over if once else None)
+    scrapes = _serve_metrics(options, engine)
     with stop_signals() as signals:
         began = clock.now(settings.database)
         engine.start()
         say("engine.started", introduction(engine_options))
         try:
-            if options.once:
-                _await_idle(engine_options, began, signals)
+            if once:
+                once.wait(began, signals)
             else:
                 signals.get()
         finally:
@@ -106,29 +100,6 @@ def overridden(settings: Config, options: Namespace) -> Config:
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigurationError(f"--{name.replace('_', '-')} must be finite, got {value}")
     return replace(settings, **given)
-
-
-def _await_idle(options: EngineOptions, began: datetime, signals: Signals) -> None:
-    """Wait until nothing is left of what was due when the engine began, or a signal comes."""
-    while _has_work(options, began):
-        try:
-            signals.get(timeout=ONCE_SECONDS)
-        except queue.Empty:
-            continue
-        return
-
-
-def _has_work(options: EngineOptions, began: datetime) -> bool:
-    # In this order: an event moves on in the transaction that its occurrence is born in,
-    # so that what is missed by the first question is seen by the second.
-    events = ScheduledEvent.objects.using(options.using).filter(next_at__lte=began)
-    ours = Q(holder=options.holder) | Q(wake_at__lte=clock.now(options.using))
-    # Woken by this engine's start, and perhaps not yet.
-    ours |= Q(reason__startswith=NO_HANDLER, event_type__in=registry.known_types())
-    begun = Occurrence.objects.using(options.using).filter(
-        ours, due_at__lte=began, wake_at__isnull=False
-    )
-    return events.exists() or begun.exists()
 
 
 def _say_plain(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +27,20 @@ MOST_WAITING = 1000
 # While it is away: one to try it with. Others may still reach what this engine cannot.
 MOST_WAITING_AWAY = 1
 LONGEST_WAIT_SECONDS = 5.0
+# What has been handed over and was lost on the way is missed by then, however late it was.
+LONGEST_HANDED = timedelta(minutes=5)
+
+
+def handed_for(late: timedelta, lease: timedelta) -> timedelta:
+    """Say for how long what is so late is given to whoever takes it: as long again, in steps.
+
+    What waits in a long queue is so sent a few times at most. No longer: where the broker was
+    away that is what made it late, and what it loses next would be missed for minutes.
+    """
+    wait = lease
+    while wait < min(late, LONGEST_HANDED):
+        wait = min(wait * 1.25, LONGEST_HANDED)
+    return wait
 
 
 class Publisher(Protocol):
@@ -158,5 +173,7 @@ class HandOver:
         try:
             self._handed(batch)
         except Exception as error:
-            # Their leases run as they are: they may be handed over once more.
+            # Their leases run as they are: they may be handed over once more. A connection that
+            # broke would stay so for the life of this thread.
+            connections.close_all()
             emit("engine.faulted", part="hand-over", error=repr(error), wait_seconds=0)
