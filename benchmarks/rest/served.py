@@ -104,7 +104,7 @@ def _running(
             cwd=log.parent,
             stdout=output,
             stderr=output,
-            # As under a service manager: each has a share of the processors, whatever the others do.
+            # As under a service manager: a share of the processors, whatever others do.
             start_new_session=True,
         )
     try:

@@ -68,6 +68,49 @@ def test_axe_finds_nothing_serious_on_any_page(
     assert found == []
 
 
+def test_axe_finds_nothing_serious_on_the_page_of_the_api(open_page: Open) -> None:
+    with open_page() as (page, _):
+        page.goto("/api/docs")
+        expect(page.locator(".opblock").first).to_be_visible()
+
+        assert violations(page) == []
+        page.locator(".opblock-summary-control").first.click()
+        expect(page.locator(".opblock-body").first).to_be_visible()
+        assert violations(page) == []
+
+
+def test_axe_finds_nothing_serious_where_something_is_confirmed_or_was_typed_wrongly(
+    clinic: Clinic, open_page: Open
+) -> None:
+    found = []
+    with open_page() as (page, watch):
+        for verb in ("Pause", "Move a firing", "Reschedule"):
+            page.goto(clinic.page_of("scheduledevent", "event"))
+            page.locator("summary", has_text=verb).click()
+            form = page.locator("details[open] form")
+            form.get_by_label("Reason").fill("they asked for it")
+            if verb.startswith("Move"):
+                form.locator("[name=to]").fill("2099-06-03T17:30")
+            form.get_by_role("button", name=verb).click()
+            expect(page.get_by_role("button", name="yes, do it")).to_be_visible()
+            found += violations(page)
+        page.goto(f"{EVENTS}?entity=patient:4711")
+        page.get_by_label("all that match").check()
+        page.get_by_role("button", name="Count them").click()
+        expect(page.locator(".duly-count")).to_be_visible()
+        found += violations(page)
+        page.goto(f"{EVENTS}new/")
+        for name, text in (("type", "reminder"), ("rule", "61 9 * * *"), ("reason", "x")):
+            page.locator(f"#content [name={name}]").fill(text)
+        page.get_by_role("button", name="Schedule").click()
+        expect(page.locator("#content .errornote").first).to_contain_text("Nothing was scheduled")
+        found += violations(page)
+        # Chromium reports every answer of 400.
+        watch.errors = [error for error in watch.errors if "400 (Bad Request)" not in error]
+
+    assert found == []
+
+
 def test_nothing_is_wider_than_a_phone(clinic: Clinic, open_page: Open) -> None:
     with open_page(viewport=PHONE, is_mobile=True, has_touch=True) as (page, _):
         wide = {}

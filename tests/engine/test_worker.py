@@ -295,6 +295,7 @@ def _one_let_in_and_one_behind(using: str) -> tuple[Claim, Claim]:
 
 def _wakes_at_once(using: str, claim: Claim) -> bool:
     waiting = Occurrence.objects.using(using).get(id=claim.id)
+    assert waiting.wake_at is not None
     return waiting.status == "pending" and waiting.wake_at <= datetime.now(UTC)
 
 

@@ -42,7 +42,7 @@ def said(password: str, user: str = "admin", address: str = HERE) -> str:
     """Give what a login is answered; nothing where it is let in."""
     request = RequestFactory().post("/admin/login/", REMOTE_ADDR=address)
     form = ThrottledLogin(request, {"username": user, "password": password})
-    return "" if form.is_valid() else form.non_field_errors()[0]
+    return "" if form.is_valid() else str(form.non_field_errors()[0])
 
 
 def guess(times: int, user: str = "admin") -> None:

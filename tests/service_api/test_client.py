@@ -386,15 +386,15 @@ def test_what_fires_is_followed_as_it_fires(client: Client) -> None:
     patient = ("patient", uuid4().hex)
     event = client.schedule("does", Every(timedelta(days=1)), entity=patient).event_id
     stream = client.stream(entity=patient, facts=["succeeded"], seconds=SECONDS)
-    fired = threading.Thread(target=lambda: (time.sleep(0.5), client.trigger(event)))
+    fired = threading.Timer(0.5, client.trigger, [event])
 
     fired.start()
     first = next(stream)
     fired.join()
     client.trigger(event)
+    assert isinstance(first, Fired)
     again = next(client.stream(entity=patient, after=first.place, facts=["succeeded"]))
 
-    assert isinstance(first, Fired)
     assert (first.fact, first.event_id, first.entity_id) == ("succeeded", event, patient[1])
     assert isinstance(again, Fired)
     assert again.id > first.id
