@@ -94,12 +94,7 @@ def measure(options: Options, *, with_bad: bool) -> Found:
             connection.execute("VACUUM ANALYZE")
         with Path(folder, "engine.log").open("wb") as log:
             engine = subprocess.Popen(
-                [sys.executable, "-m", "duly", "run"],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                # As under a service manager: a share of the processors, whatever the target does.
-                start_new_session=True,
+                [sys.executable, "-m", "duly", "run"], env=environment, stdout=log, stderr=log
             )
             try:
                 return _watched(server, target, options, start, Path(folder), int(load["good"]))

@@ -133,12 +133,7 @@ def _call(
     at = time.time() + LEAD_SECONDS if start is None else start
     command = [sys.executable, "-m", "benchmarks.rest.caller", kind, repr(at), json.dumps(options)]
     callers = [
-        subprocess.Popen(
-            command,
-            env=dict(service.environment),
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        subprocess.Popen(command, env=dict(service.environment), stdout=subprocess.PIPE)
         for _ in range(clients)
     ]
     answers = [caller.communicate()[0] for caller in callers]

@@ -104,8 +104,6 @@ def _running(
             cwd=log.parent,
             stdout=output,
             stderr=output,
-            # As under a service manager: a share of the processors, whatever others do.
-            start_new_session=True,
         )
     try:
         yield process
