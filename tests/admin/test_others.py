@@ -11,7 +11,7 @@ from django.test import Client
 
 import duly
 from duly.ids import new_id
-from duly.models import Gate, LedgerEntry, Occurrence, Saga, Service
+from duly.models import Engine, Gate, LedgerEntry, Occurrence, Saga, Service
 from tests.admin.conftest import VIEWS, LogIn
 from tests.admin.pages import list_of, page_of, text_of
 from tests.admin.rows import dead_occurrence, waiting_occurrence
@@ -40,10 +40,21 @@ def test_the_page_of_an_occurrence_tells_its_attempts_and_its_trace(
         handling={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"},
         error="ValueError: the last",
     )
-    told = [
-        ("started", 1, 0, None),
+    first = new_id(NOW)
+    Engine.objects.using(using).create(
+        holder=first,
+        host="clinic-7",
+        pid=4711,
+        version="0.1.0",
+        tzdata_release="2026f",
+        started_at=NOW,
+        beat_at=NOW,
+        concurrency=1,
+    )
+    told: list[tuple[str, int, int, Any]] = [
+        ("started", 1, 0, {"holder": str(first)}),
         ("retried", 1, 2, {"error": "ValueError: the first", "wake_at": NOW.isoformat()}),
-        ("started", 2, 10, None),
+        ("started", 2, 10, {"holder": str(HOLDER)}),
         ("died", 2, 11, {"error": "ValueError: the last"}),
     ]
     LedgerEntry.objects.using(using).bulk_create(
@@ -62,8 +73,9 @@ def test_the_page_of_an_occurrence_tells_its_attempts_and_its_trace(
     shown = text_of(admin.get(page_of(row)))
 
     assert TRACE in shown
-    assert str(HOLDER) in shown
     attempts = shown.split("Result refused")[1].split("Payload")[0]
+    assert "retried clinic-7, process 4711" in attempts
+    assert f"died {HOLDER}" in attempts
     assert "2.0 s retried" in attempts
     assert "ValueError: the first" in attempts
     assert "1.0 s died" in attempts

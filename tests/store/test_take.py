@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from duly.models import Occurrence
+from duly.models import LedgerEntry, Occurrence
 from duly.store.backends import open_store
 from duly.store.contract import Store
-from duly.store.rows import Claim
+from duly.store.rows import Advance, Birth, Claim
 from tests import builders
-from tests.builders import LEASE, NOW, OTHER_HOLDER
+from tests.builders import HOLDER, LEASE, NOW, OTHER_HOLDER
 
 pytestmark = pytest.mark.also_partitioned
 
@@ -54,6 +54,24 @@ def test_it_begins_the_attempt_and_gives_the_claim(store: Store) -> None:
     assert (occurrence.status, occurrence.attempt) == ("running", 1)
     assert (occurrence.holder, occurrence.wake_at) == (OTHER_HOLDER, NOW + LEASE)
     assert builders.ledger_facts(store.using) == ["due", "started"]
+
+
+def test_the_ledger_names_who_began_an_attempt_in_whichever_way_it_began(store: Store) -> None:
+    at_birth = builders.stored_event(store.using)
+    builders.claim(store, advance=lambda event: Advance(None, birth=Birth.RUNNING))
+    started = builders.stored_event(store.using)
+    builders.start(store, builders.claim(store))
+    taken = builders.stored_event(store.using)
+    (claim,) = builders.claim(store)
+    take(store, claim.id, 1)
+
+    told = LedgerEntry.objects.using(store.using).filter(fact="started")
+
+    assert {entry.event_id: entry.data for entry in told} == {
+        at_birth.id: {"holder": str(HOLDER)},
+        started.id: {"holder": str(HOLDER)},
+        taken.id: {"holder": str(OTHER_HOLDER)},
+    }
 
 
 @pytest.mark.parametrize("attempt", [0, 1, 2])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,7 +50,7 @@ class OccurrenceAdmin(EngineOwned):
         using = config().database
         now = clock.now(using)
         attempts = occurrences.attempts_of(using, [row])[row.pk]
-        holder = _named(using, row.holder) if row.holder else ""
+        names = _names(using, [*(one.holder for one in attempts), str(row.holder or "")])
         return {
             "event": row.event,
             "due": cells.instant(row.due_at, now),
@@ -58,8 +59,8 @@ class OccurrenceAdmin(EngineOwned):
             ),
             "wake": cells.instant(row.wake_at, now),
             "expires": cells.instant(row.expires_at, now),
-            "attempts": [_attempt(one, row, now, holder) for one in attempts],
-            "holder": holder,
+            "attempts": [_attempt(one, row, now, names) for one in attempts],
+            "holder": names[str(row.holder)] if row.holder else "",
             "trace": trace_of(row.handling),
             "payload": payload_shown(request, row),
             "ledger": ledger.of_occurrence(using, row.pk),
@@ -136,13 +137,21 @@ def _query(asked: filters.Asked, group: dead.Group) -> str:
     return asked.query(service=group.service, type=group.event_type, error=error)
 
 
-def _named(using: str, holder: UUID) -> str:
-    """Say which process a holder is, as long as it is known."""
-    found = Engine.objects.using(using).filter(holder=holder).first()
-    return f"{found.host}, process {found.pid}" if found else str(holder)
+def _names(using: str, holders: Iterable[str]) -> dict[str, str]:
+    """Say which processes these are, as long as they are known; else their ids."""
+    names = {holder: holder for holder in holders if holder}
+    ids = []
+    for holder in names:
+        with suppress(ValueError):  # It may have been edited by hand.
+            ids.append(UUID(holder))
+    for found in Engine.objects.using(using).filter(holder__in=ids) if ids else ():
+        names[str(found.holder)] = f"{found.host}, process {found.pid}"
+    return names
 
 
-def _attempt(one: Attempt, row: Occurrence, now: datetime, holder: str) -> dict[str, Any]:
+def _attempt(
+    one: Attempt, row: Occurrence, now: datetime, names: Mapping[str, str]
+) -> dict[str, Any]:
     is_last = one.number == row.attempt
     ended = one.ended_at or (now if one.outcome == "running" else None)
     error = one.error or (row.error if is_last else "")
@@ -158,6 +167,5 @@ def _attempt(one: Attempt, row: Occurrence, now: datetime, holder: str) -> dict[
         "trail": "" if is_last or "\n" not in error else error,
         "retry": cells.instant(one.retry_at),
         "fenced": cells.instant(one.fenced_at) if one.fenced_at else "",
-        # Who has it now stands in its row; the ledger names nobody.
-        "holder": holder if is_last and holder else "–",
+        "holder": names.get(one.holder, "–"),
     }

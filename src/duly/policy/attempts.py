@@ -28,6 +28,8 @@ class Attempt:
 
     number: int
     """1 for the first; also the fencing token."""
+    holder: str = ""
+    """The id of the process that it began in; empty where that has been pruned."""
     began_at: datetime | None = None
     """None: that has been pruned."""
     ended_at: datetime | None = None
@@ -56,7 +58,8 @@ def attempts(told: Iterable[Told]) -> tuple[Attempt, ...]:
         known = found.get(number, Attempt(number=number))
         if one.fact == "started":
             latest = max(latest, number)
-            found[number] = replace(known, began_at=one.at)
+            holder = str(one.data.get("holder") or "")
+            found[number] = replace(known, began_at=one.at, holder=holder)
         elif one.fact == "fenced":
             found[number] = replace(known, fenced_at=one.at)
         elif one.fact in _ENDS and known.ended_at is None:

@@ -105,9 +105,12 @@ def told(result: Result, now: datetime, written: bool) -> LedgerEntry:
     return facts.entry(fact, now, result.event_id, result.id, attempt=result.attempt, data=data)
 
 
-def started_entry(event_id: UUID, occurrence_id: UUID, attempt: int, now: datetime) -> LedgerEntry:
-    """Say in the ledger that an attempt began."""
-    return facts.entry(facts.STARTED, now, event_id, occurrence_id, attempt=attempt)
+def started_entry(
+    event_id: UUID, occurrence_id: UUID, attempt: int, now: datetime, holder: UUID
+) -> LedgerEntry:
+    """Say in the ledger that an attempt began, and with whom."""
+    data = {"holder": str(holder)}
+    return facts.entry(facts.STARTED, now, event_id, occurrence_id, attempt=attempt, data=data)
 
 
 def move_on(event: ScheduledEvent, advance: Advance, now: datetime) -> list[LedgerEntry]:

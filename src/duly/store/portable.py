@@ -124,7 +124,7 @@ class PortableStore:
                     claims.add(claim_of(event, occurrence, event.payload_text), moves_to.birth)
                     entries.append(facts.entry(facts.DUE, now, event.id, occurrence.id, data=data))
                     if moves_to.birth is Birth.RUNNING:
-                        entries.append(started_entry(event.id, occurrence.id, 1, now))
+                        entries.append(started_entry(event.id, occurrence.id, 1, now, holder))
                 entries += move_on(event, moves_to, now)
             self._occurrences().filter(id__in=[row.id for row in there.values()]).filter(
                 id__in=[row.id for row in born]
@@ -213,7 +213,8 @@ class PortableStore:
                 )
             ]
             self._record(
-                started_entry(claim.event_id, claim.id, claim.attempt + 1, now) for claim in began
+                started_entry(claim.event_id, claim.id, claim.attempt + 1, now, holder)
+                for claim in began
             )
         return {claim.id for claim in began}
 

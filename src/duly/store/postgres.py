@@ -78,7 +78,7 @@ class PostgresStore(PortableStore):
             if firing:
                 fixed = {"now": now, "lease_until": lease_until, "holder": holder}
                 born = self._rows("give_birth", fixed | _birth_columns(firing, now))
-                self._rows("tell", {"now": now} | _told_of(firing, dict(born)))
+                self._rows("tell", {"now": now} | _told_of(firing, dict(born), holder))
             self._record(advance_entries(((row[0], to) for row, to in planned), now))
         id_of = dict(born)
         reached = planned[-1][0][2] if planned else None
@@ -312,10 +312,11 @@ def _birth_columns(
 
 
 def _told_of(
-    firing: Sequence[tuple[tuple[Any, ...], Advance]], id_of: Mapping[UUID, UUID]
+    firing: Sequence[tuple[tuple[Any, ...], Advance]], id_of: Mapping[UUID, UUID], holder: UUID
 ) -> dict[str, str]:
     """Give what the ledger is to know of births, and of instants that had fired before."""
     told: list[tuple[str, str | None, str, str | None, str | None]] = []
+    held_by = quoted(f'{{"holder": "{holder}"}}')
     for row, to in firing:
         event_id, occurrence_id = row[0].hex, id_of.get(row[0])
         data = _due_data(row, to)
@@ -326,7 +327,7 @@ def _told_of(
         told.append((event_id, occurrence_id.hex, facts.DUE, None, quoted(data)))
         if to.birth is Birth.RUNNING:
             # An attempt starts after its occurrence came due, in the ledger's order too.
-            told.append((event_id, occurrence_id.hex, facts.STARTED, "1", None))
+            told.append((event_id, occurrence_id.hex, facts.STARTED, "1", held_by))
     names = ("event_ids", "occurrence_ids", "facts", "attempts", "datas")
     columns = zip(*told, strict=True)
     return {name: array(column) for name, column in zip(names, columns, strict=True)}

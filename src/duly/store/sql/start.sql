@@ -25,7 +25,9 @@ WITH given AS (
     WHERE o.id = h.id AND o.due_at = h.due_at
     RETURNING o.id, o.event_id, o.attempt
 ), told AS (
-    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor)
-    SELECT %(now)s, event_id, id, 'started', attempt, 'engine' FROM began
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
+    SELECT %(now)s, event_id, id, 'started', attempt, 'engine',
+           jsonb_build_object('holder', %(holder)s::uuid)
+    FROM began
 )
 SELECT id FROM began

@@ -12,8 +12,10 @@ WITH began AS (
       AND coalesce(handling ->> 'overlap', 'allow_all') = 'allow_all'
     RETURNING *
 ), told AS (
-    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor)
-    SELECT %(now)s, event_id, id, 'started', attempt, 'engine' FROM began
+    INSERT INTO duly_ledgerentry (at, event_id, occurrence_id, fact, attempt, actor, data)
+    SELECT %(now)s, event_id, id, 'started', attempt, 'engine',
+           jsonb_build_object('holder', %(holder)s::uuid)
+    FROM began
 )
 SELECT c.id, c.event_id, c.event_type, c.service, e.key, e.entity_type, e.entity_id, c.payload,
        c.due_at, c.wall_time, c.zone, e.user_timezone, e.resource_timezone, c.attempt - 1,
