@@ -21,6 +21,12 @@ CONFIGURATION = """
 [checks]
 # Beyond any schema: that a zone exists, that two fields go together.
 positive_data_acceptance.enabled = false
+# Which of two faults is told is ours to choose: a stale ETag comes before a body.
+[checks.negative_data_rejection]
+expected-statuses = [
+    "400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "428", "429",
+    "5xx",
+]
 
 # What is wrong with an item of many is said of that item, in an answer of 200; which body of what
 # is made up breaks the schema cannot be told from one that breaks an item.

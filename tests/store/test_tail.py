@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +15,7 @@ from duly.store.gaps import PROBATION_SECONDS
 from duly.store.tail import Tail, Wanted, read
 from tests import builders
 from tests.builders import NOW
-
-WAIT_SECONDS = 30.0
+from tests.tails import await_settled
 
 
 @pytest.fixture
@@ -53,14 +51,6 @@ def settled_tail(event: ScheduledEvent, clock: Clock) -> Tail:
     followed = Tail(event._state.db, monotonic=clock)
     await_settled(followed, clock)
     return followed
-
-
-def await_settled(followed: Tail, clock: Clock) -> None:
-    """Look until no gap is open: a transaction in any database of the server keeps one so."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while followed.look() or followed.place.gaps or clock.seconds < 3 * PROBATION_SECONDS:
-        assert time.monotonic() < deadline, followed.place
-        clock.seconds += PROBATION_SECONDS
 
 
 def test_what_was_there_before_is_not_told(event: ScheduledEvent, database: str) -> None:

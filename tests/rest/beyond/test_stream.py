@@ -23,11 +23,11 @@ from duly.rest.stream_reader import (
 )
 from duly.rest.streams import Limits, Streams, TooManyStreams, streams
 from duly.store import facts, tail
-from duly.store.gaps import PROBATION_SECONDS
 from duly.store.tail import Tail, Wanted
 from tests import builders
 from tests.builders import NOW
 from tests.rest.beyond.conftest import Asker
+from tests.tails import await_settled
 
 
 class Clock:
@@ -53,9 +53,7 @@ def followed(event: ScheduledEvent, using: str, clock: Clock) -> Tail:
     """A tail before which nothing is open."""
     write(event, "scheduled")
     found = Tail(using, monotonic=clock)
-    for _ in range(3):
-        found.look()
-        clock.seconds += PROBATION_SECONDS
+    await_settled(found, clock)
     return found
 
 
