@@ -37,6 +37,24 @@ EVENT = Says(
         "from_a_newer_service": {"is": "passed over"},
     },
 )
+BORN = Says(
+    201,
+    {"occurrence_id": ID, "event_id": ID, "due_at": FAR.isoformat(), "status": "queued"},
+)
+TEMPLATE = Says(
+    201,
+    {
+        "name": "visit",
+        "service_id": "mine",
+        "type": "x",
+        "schedule": {"at": "$time"},
+        "timezone_context": {},
+        "on_tzdata_change": "keep_wall",
+        "version": 1,
+        "created_at": "2031-01-01T00:00:00+00:00",
+        "updated_at": "2031-01-01T00:00:00+00:00",
+    },
+)
 GONE = Says(404, {"title": "Not found", "detail": "nothing is to cancel"})
 LOST = Says(breaks_off=True)
 BUSY = Says(503, {"title": "Service unavailable"})
@@ -99,20 +117,37 @@ def test_cancelling_what_is_not_there_is_an_error() -> None:
     assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("verb", ["trigger", "resume", "replay"])
-def test_what_would_be_done_twice_is_not_tried_again(verb: str) -> None:
+@pytest.mark.parametrize("lost", [LOST, BUSY])
+def test_a_change_is_tried_again_under_its_key(lost: Says) -> None:
+    with scripted(lost, BORN) as server:
+        assert client(server).trigger(ID).status == "queued"
+
+    first, second = (one.headers["Idempotency-Key"] for one in server.asked)
+    assert first == second
+
+
+@pytest.mark.parametrize("verb", ["trigger", "resume", "skip", "replay"])
+def test_two_changes_have_two_keys(verb: str) -> None:
+    with scripted(GONE) as server:
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                getattr(client(server), verb)(ID)
+
+    assert len({one.headers["Idempotency-Key"] for one in server.asked}) == 2
+
+
+def test_what_has_no_key_is_not_tried_again() -> None:
     with scripted(LOST) as server, pytest.raises(ServiceUnreachable):
-        getattr(client(server), verb)(ID)
+        client(server).create_template("visit", "x", {"at": "$time"})
     with scripted(BUSY) as busy, pytest.raises(Unavailable):
-        getattr(client(busy), verb)(ID)
+        client(busy).create_template("visit", "x", {"at": "$time"})
 
     assert (len(server.asked), len(busy.asked)) == (1, 1)
 
 
 def test_it_is_tried_again_where_it_is_certain_that_nothing_was_done() -> None:
-    born = {"occurrence_id": ID, "event_id": ID, "due_at": FAR.isoformat(), "status": "queued"}
-    with scripted(MANY, Says(201, born)) as server:
-        assert client(server).trigger(ID).status == "queued"
+    with scripted(MANY, TEMPLATE) as server:
+        client(server).create_template("visit", "x", {"at": "$time"})
 
     assert len(server.asked) == 2
 

@@ -78,6 +78,11 @@ def new_key() -> str:
     return uuid4().hex
 
 
+def repeatable() -> dict[str, str]:
+    """Give the header by which a call that is made again is not done again."""
+    return {"Idempotency-Key": new_key()}
+
+
 def given(**values: Any) -> dict[str, Any]:
     """Leave out what was not given."""
     return {name: value for name, value in values.items() if value is not None}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
-from duly.client.calls import Call, given, matching, one_of, with_etag
+from duly.client.calls import Call, given, matching, one_of, repeatable, with_etag
 from duly.client.event_calls import EventId, on
 from duly.client.results import Answer, Backfilled, Event, Explanation, Plan, Triggered
 from duly.client.times import Rule, seconds, timing, written, written_optional
@@ -128,28 +128,21 @@ def resume(event: EventId, *, if_match: str | None = None) -> Call[Answer]:
 
     Raises NotFound, Conflict, Changed.
     """
-    # The second time it is not paused any more, which is a conflict.
     return Call(
         method="POST",
         path=on(event, "resume"),
-        headers=matching(if_match),
+        headers=matching(if_match) | repeatable(),
         read=one_of(Answer),
-        is_repeatable=False,
     )
 
 
 def trigger(event: EventId, *, if_match: str | None = None) -> Call[Triggered]:
-    """Fire an event now, beside its rule.
-
-    Where the answer is lost it is not tried again: raises ServiceUnreachable, and it may
-    have fired; `occurrences` says so. Raises NotFound, Changed.
-    """
+    """Fire an event now, beside its rule. Raises NotFound, Changed."""
     return Call(
         method="POST",
         path=on(event, "trigger"),
-        headers=matching(if_match),
+        headers=matching(if_match) | repeatable(),
         read=one_of(Triggered),
-        is_repeatable=False,
     )
 
 
@@ -158,17 +151,14 @@ def skip(
 ) -> Call[Answer]:
     """Leave one firing out.
 
-    due_at: aware, its due instant; None: the next one. Where the answer is lost it is not tried
-    again. Raises NotFound, Refused, Conflict, Changed.
+    due_at: aware, its due instant; None: the next one. Raises NotFound, Refused, Conflict, Changed.
     """
-    # The second time the next one is another one.
     return Call(
         method="POST",
         path=on(event, "skip"),
         body={"due_at": written_optional(due_at, name="due_at")},
-        headers=matching(if_match),
+        headers=matching(if_match) | repeatable(),
         read=one_of(Answer),
-        is_repeatable=False,
     )
 
 
@@ -181,16 +171,14 @@ def move(
 ) -> Call[Answer]:
     """Let one firing come due at another instant; the others stay.
 
-    to: aware, not passed. due_at: as `skip`. Where the answer is lost it is not tried again.
-    Raises NotFound, Refused, Conflict, Changed.
+    to: aware, not passed. due_at: as `skip`. Raises NotFound, Refused, Conflict, Changed.
     """
     return Call(
         method="POST",
         path=on(event, "move"),
         body={"to": written(to, name="to"), "due_at": written_optional(due_at, name="due_at")},
-        headers=matching(if_match),
+        headers=matching(if_match) | repeatable(),
         read=one_of(Answer),
-        is_repeatable=False,
     )
 
 
@@ -204,17 +192,15 @@ def backfill(
 ) -> Call[Backfilled]:
     """Run the past firings in [start, end) that never had an occurrence.
 
-    start, end: aware. limit: 1 to 10,000; None: 1,000. Where the answer is lost it is not tried
-    again; to do so is safe, and tells of those that are new. Raises NotFound, Refused, Changed.
+    start, end: aware. limit: 1 to 10,000; None: 1,000. Raises NotFound, Refused, Changed.
     """
     span = {"start": written(start, name="start"), "end": written(end, name="end")}
     return Call(
         method="POST",
         path=on(event, "backfill"),
         body=span | given(limit=limit),
-        headers=matching(if_match),
+        headers=matching(if_match) | repeatable(),
         read=one_of(Backfilled),
-        is_repeatable=False,
     )
 
 

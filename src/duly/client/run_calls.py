@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypedDict, Unpack
 from uuid import UUID
 
-from duly.client.calls import Call, Listing, given, in_a_page, one_of, page_of, path
+from duly.client.calls import Call, Listing, given, in_a_page, one_of, page_of, path, repeatable
 from duly.client.event_calls import EventId, on
 from duly.client.new_event import Entity, entity_of
 from duly.client.results import DeadGroups, LedgerEntry, Occurrence, Replayed
@@ -83,14 +83,13 @@ def dead_letter_groups(
 def replay(occurrence: UUID | str) -> Call[Occurrence]:
     """Let one occurrence that has ended run again, under the same idempotency key.
 
-    Where the answer is lost it is not tried again. Raises NotFound, Conflict.
+    Raises NotFound, Conflict.
     """
-    # The second time it has not ended, which is a conflict, or it has, and would run once more.
     return Call(
         method="POST",
         path=f"{OCCURRENCES}/{path(occurrence)}/replay",
         read=one_of(Occurrence),
-        is_repeatable=False,
+        headers=repeatable(),
     )
 
 
@@ -100,6 +99,7 @@ def replay_dead(*, dry_run: bool = False, **dead: Unpack[Dead]) -> Call[Replayed
         method="POST",
         path=f"{DEAD_LETTERS}/replay",
         body=_dead(dead) | given(limit=dead.get("limit")) | {"dry_run": dry_run},
+        headers=repeatable(),
         read=one_of(Replayed),
     )
 

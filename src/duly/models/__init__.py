@@ -5,6 +5,7 @@ from duly.models.engine import Engine
 from duly.models.event import ScheduledEvent
 from duly.models.event_template import EventTemplate
 from duly.models.gate import Gate, GateEntry
+from duly.models.kept_answer import KeptAnswer
 from duly.models.ledger import LedgerEntry
 from duly.models.notice import Notice
 from duly.models.occurrence import DeadLetter, Occurrence
@@ -22,6 +23,7 @@ __all__ = [
     "EventTemplate",
     "Gate",
     "GateEntry",
+    "KeptAnswer",
     "LedgerEntry",
     "LedgerSeal",
     "Notice",

@@ -18,7 +18,7 @@ from duly.models import Occurrence, ScheduledEvent
 from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import identified
-from duly.rest.described import ETAG, IF_MATCH, answering, body_as
+from duly.rest.described import CHANGE, ETAG, IF_MATCH, answering, body_as
 from duly.rest.etags import check_if_match
 from duly.rest.events import owner_of
 from duly.rest.events import router as events_router
@@ -26,6 +26,7 @@ from duly.rest.guard import needs
 from duly.rest.json_body import body_of
 from duly.rest.patches import Patch, read_patch, read_timing
 from duly.rest.problems import reading
+from duly.rest.repeats import repeatable
 from duly.rest.schemas.changes import Born, Changed, PauseRequest
 from duly.rest.schemas.events import Event
 from duly.store import lookup
@@ -91,9 +92,10 @@ def _apply(patch: Patch, it: Locked) -> None:
     "events/{event_id}/reschedule",
     response=Changed,
     summary="Give an event another time",
-    openapi_extra=body_as("Timing") | IF_MATCH,
+    openapi_extra=body_as("Timing") | CHANGE,
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def reschedule_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Give an event another rule; occurrences of the old one that have not begun are cancelled.
 
@@ -107,9 +109,10 @@ def reschedule_event(request: HttpRequest, event_id: str) -> HttpResponse:
 
 
 @router.post(
-    "events/{event_id}/pause", response=Changed, summary="Pause an event", openapi_extra=IF_MATCH
+    "events/{event_id}/pause", response=Changed, summary="Pause an event", openapi_extra=CHANGE
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def pause_event(
     request: HttpRequest, event_id: str, body: PauseRequest | None = None
 ) -> HttpResponse:
@@ -121,9 +124,10 @@ def pause_event(
 
 
 @router.post(
-    "events/{event_id}/resume", response=Changed, summary="Resume an event", openapi_extra=IF_MATCH
+    "events/{event_id}/resume", response=Changed, summary="Resume an event", openapi_extra=CHANGE
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def resume_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Let a paused event come due again, from now on; a one-off that it missed fires at once."""
     with locked(request, event_id) as it:
@@ -135,9 +139,10 @@ def resume_event(request: HttpRequest, event_id: str) -> HttpResponse:
     "events/{event_id}/trigger",
     response={201: Born},
     summary="Fire an event now",
-    openapi_extra=IF_MATCH,
+    openapi_extra=CHANGE,
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def trigger_event(request: HttpRequest, event_id: str) -> HttpResponse:
     """Fire an event now, beside its rule and whatever its status."""
     with locked(request, event_id) as it:

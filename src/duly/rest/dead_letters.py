@@ -15,10 +15,12 @@ from duly.models import Occurrence
 from duly.policy.scopes import Scope
 from duly.rest import pages, shown, told
 from duly.rest.auth import identified
+from duly.rest.described import REPEATED
 from duly.rest.events import Limit, Text, service_seen
 from duly.rest.guard import needs
 from duly.rest.occurrences import service_of
 from duly.rest.problems import reading
+from duly.rest.repeats import repeatable
 from duly.rest.schedules import read_instant
 from duly.rest.schemas.occurrences import (
     DeadGroups,
@@ -100,8 +102,14 @@ def group_dead(
     )
 
 
-@router.post("dead-letters/replay", response=ReplayAnswer, summary="Replay many dead letters")
+@router.post(
+    "dead-letters/replay",
+    response=ReplayAnswer,
+    summary="Replay many dead letters",
+    openapi_extra=REPEATED,
+)
 @needs(Scope.REPLAY)
+@repeatable
 def replay_many(request: HttpRequest, asked: ReplayRequest) -> HttpResponse:
     """Let dead letters run again, the oldest first, under the same idempotency keys.
 
@@ -129,8 +137,10 @@ def replay_many(request: HttpRequest, asked: ReplayRequest) -> HttpResponse:
     "occurrences/{occurrence_id}/replay",
     response=OccurrenceBrief,
     summary="Replay an occurrence",
+    openapi_extra=REPEATED,
 )
 @needs(Scope.REPLAY)
+@repeatable
 def replay_one(request: HttpRequest, occurrence_id: str) -> HttpResponse:
     """Let one occurrence that has ended run again, under the same idempotency key.
 

@@ -28,8 +28,19 @@ IF_MATCH: dict[str, Any] = {
         }
     ]
 }
-
-
+REPEATED: dict[str, Any] = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+            "description": "For 24 hours the same call under the same key is answered as before, "
+            "and not done again.",
+        }
+    ]
+}
+CHANGE: dict[str, Any] = {"parameters": IF_MATCH["parameters"] + REPEATED["parameters"]}
 ETAG: dict[str, Any] = {
     "headers": {
         "ETag": {

@@ -15,12 +15,13 @@ from duly.policy.scopes import Scope
 from duly.rest import shown
 from duly.rest.auth import identified
 from duly.rest.changes import born, locked
-from duly.rest.described import IF_MATCH, body_as
+from duly.rest.described import CHANGE, body_as
 from duly.rest.events import owner_of
 from duly.rest.guard import needs
 from duly.rest.json_body import body_of
 from duly.rest.patches import read_timing
 from duly.rest.problems import invalid, reading
+from duly.rest.repeats import repeatable
 from duly.rest.schedules import read_aware
 from duly.rest.schemas import changes as schemas
 from duly.store import lookup
@@ -32,9 +33,10 @@ router = Router(tags=["firings"])
     "events/{event_id}/skip",
     response=schemas.Changed,
     summary="Leave a firing out",
-    openapi_extra=IF_MATCH,
+    openapi_extra=CHANGE,
 )
 @needs(Scope.CANCEL)
+@repeatable
 def skip_firing(
     request: HttpRequest, event_id: str, body: schemas.SkipRequest | None = None
 ) -> HttpResponse:
@@ -49,9 +51,10 @@ def skip_firing(
     "events/{event_id}/move",
     response=schemas.Changed,
     summary="Move a firing",
-    openapi_extra=IF_MATCH,
+    openapi_extra=CHANGE,
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def move_firing(request: HttpRequest, event_id: str, body: schemas.MoveRequest) -> HttpResponse:
     """Let one firing come due at another instant; the others stay."""
     to = read_aware("to", body.to)
@@ -65,9 +68,10 @@ def move_firing(request: HttpRequest, event_id: str, body: schemas.MoveRequest) 
     "events/{event_id}/backfill",
     response=schemas.Backfilled,
     summary="Make up for past firings",
-    openapi_extra=IF_MATCH,
+    openapi_extra=CHANGE,
 )
 @needs(Scope.SCHEDULE)
+@repeatable
 def backfill_event(
     request: HttpRequest, event_id: str, body: schemas.BackfillRequest
 ) -> HttpResponse:

@@ -13,6 +13,7 @@ from duly.policy.scopes import Scope
 from duly.rest.auth import require
 from duly.rest.json_body import read_for_ninja, take_body
 from duly.rest.problems import Problem, not_found
+from duly.rest.repeats import once
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -66,6 +67,7 @@ def guarded(run: Callable[..., Any]) -> Callable[..., Any]:
 
     # Here the caller is known already, and nothing of the request has been read yet.
     operation._get_values = values
+    operation.view_func = once(operation.view_func, has_body=has_body)
     return run
 
 

@@ -1,4 +1,4 @@
-"""One header of a request."""
+"""Headers of a request."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def header(request: HttpRequest, name: str, default: str | None = None) -> str |
     """
     found: str | None = request.META.get(f"HTTP_{name.upper().replace('-', '_')}", default)
     return found
+
+
+def unquoted(given: str) -> str:
+    """Give an idempotency key. The draft of its standard has it in quotes; most send it bare."""
+    return given[1:-1] if len(given) > 1 and given[0] == given[-1] == '"' else given

@@ -16,6 +16,7 @@ from duly.civil.rules import Rule
 from duly.errors import DulyError
 from duly.intake import NewEvent
 from duly.policy.handling import DEFAULT, Handling
+from duly.rest.headers import unquoted
 from duly.rest.policies import HANDLING, read_handling
 from duly.rest.problems import Problem, invalid, of_error
 from duly.rest.schedules import read_contract_rule, read_schedule
@@ -205,8 +206,7 @@ def _key(given: Any, header: str | None) -> str | None:
         raise invalid("id", given, "must be text")
     if header is None:
         return given
-    # The draft of its standard has it in quotes; most send it bare.
-    bare = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    bare = unquoted(header)
     if given is not None and given != bare:
         raise invalid("Idempotency-Key", bare, f"must be the id of the body, {given!r:.60}")
     return bare
