@@ -34,8 +34,10 @@ class Broker:
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.is_asked = threading.Semaphore(0)
+        self.batches: list[int] = []
 
     def publish(self, claims: Sequence[Claim]) -> None:
+        self.batches.append(len(claims))
         self.is_asked.release()
         self.may_answer.wait(60)
         if self.is_away:
@@ -93,6 +95,27 @@ def test_a_broker_that_is_away_keeps_nobody_elses_retries_waiting(
 
     over = Occurrence.objects.using(using).filter(event_type="call", status="succeeded")
     wait_until(over.exists)
+
+
+def test_a_broker_that_is_away_is_tried_with_one_message(
+    start_engine: Start, signals: Signals, settings: Any, broker: Broker
+) -> None:
+    """Whatever breaks off may have got through: it would come again with each trial."""
+    settings.DULY = {**settings.DULY, "SERVICES": FAR}
+    broker.may_answer.clear()
+    broker.is_away = True
+    duly.schedule_events([duly.NewEvent("remote", due(), service="far") for _ in range(60)])
+    start_engine()
+    assert broker.is_asked.acquire(timeout=10)
+    broker.may_answer.set()
+    signals.wait("target.away", 3)
+    broker.is_away = False
+    signals.wait("occurrences.handed_over", 60)
+
+    first, *trials = broker.batches
+    assert first > 1
+    assert trials[:2] == [1, 1]
+    assert max(trials) > 1
 
 
 def test_brokers_that_hang_hold_up_the_stop_together_and_not_one_after_the_other(

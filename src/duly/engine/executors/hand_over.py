@@ -157,7 +157,8 @@ class HandOver:
             self._changed.wait_for(lambda: self._waiting or self._is_stopping)
             if self._is_stopping:
                 return []
-            count = min(len(self._waiting), LARGEST_BATCH)
+            # What breaks off may have gone out all the same: one is enough to try the way with.
+            count = 1 if self._is_away else min(len(self._waiting), LARGEST_BATCH)
             self._publishing = [self._waiting.popleft() for _ in range(count)]
             return list(self._publishing)
 
