@@ -15,7 +15,7 @@ from benchmarks.rest.served import SERVICE, Served, Where, analyze, rows, served
 from duly.client import Client
 
 # Clients take so long to start, and what is due to be scheduled.
-LEAD_SECONDS = 3.0
+LEAD_SECONDS = 6.0
 DRAIN_SECONDS = 60.0
 
 
@@ -26,7 +26,7 @@ class Options:
     clients: int
     """That schedule one event after the other, at once."""
     client: Literal["plain", "duly"]
-    """By which they do: `http.client`, or `duly.client`, which shares the processors as well."""
+    """By which they do: a bare socket, or `duly.client`, which shares the processors as well."""
     seconds: float
     """For how long they do."""
     bulk: int
