@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from duly.testing.processes import free_port
 from tests.celery.conftest import due_now
 from tests.celery.test_workers import await_end
 from tests.celery.workers import CeleryProcesses, Twice
@@ -30,9 +30,7 @@ def test_one_scrape_tells_what_every_process_of_a_pool_has_run(
     pool: str,
     is_shared: bool,
 ) -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = free_port()
     folder = tmp_path / "metrics"
     folder.mkdir()
     celery.environment |= {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -27,6 +28,7 @@ from duly.testing import launch
 
 POLL_SECONDS = 0.01
 LOG_LINES_SHOWN = 30
+_PORTS = range(10_000, 32_000)
 _PREFIX = "duly-server-"
 
 
@@ -50,12 +52,29 @@ def unprivileged_account() -> Account | None:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def free_port() -> int:
-    """Find a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+def free_port(adjacent: int = 1) -> int:
+    """Find TCP ports of 127.0.0.1 that nobody listens on at this moment; gives the first.
+
+    They lie below those that systems give to outgoing connections by themselves (from
+    32768 on Linux, from 49152 by RFC 6335), which could take one before its server does.
+
+    adjacent: how many are free, one after the other.
+    """
+    while True:
+        first = secrets.choice(_PORTS)
+        if all(map(_is_free, range(first, first + adjacent))):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        # As servers do, which are not kept away by connections that have ended.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def open_to_everyone(path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -22,19 +21,11 @@ from duly.exporters import prometheus
 from duly.exporters.metrics import Metrics
 from duly.exporters.scrapes import Scrapes
 from duly.telemetry import emit
+from duly.testing.processes import free_port
 from tests.exporters.prometheus.scraping import Scrape
 from tests.service.serving import WAIT_SECONDS, await_condition, duly, environment_of
 
 TOKEN = "scrape-me-if-you-can"
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port, and the one after it, that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -105,15 +96,16 @@ def test_there_is_one_registry_in_a_process() -> None:
 
 
 def test_each_of_several_engines_serves_its_own_from_the_next_port(
-    tmp_path: Path, free_port: int
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "notes.py").write_text(
         "import duly\n\n@duly.handler('note')\ndef note(occurrence):\n    pass\n"
     )
     variables = environment_of(tmp_path, DULY_HANDLERS="notes")
-    command = ["-m", "duly", "run", "--processes", "2", "--metrics-port", str(free_port)]
+    first = free_port(adjacent=2)
+    command = ["-m", "duly", "run", "--processes", "2", "--metrics-port", str(first)]
     engines = subprocess.Popen([sys.executable, *command], cwd=tmp_path, env=variables)
-    ports = (free_port, free_port + 1)
+    ports = (first, first + 1)
     try:
         await_condition(lambda: all(map(answers, ports)))
         done = duly(tmp_path, "schedule", "note", "every 1s", "--max", "1", DULY_HANDLERS="notes")
