@@ -18,6 +18,7 @@
 | messages.ignored | occurrence_id, attempt | a message came that nothing waits for |
 | occurrences.skipped | count, reason | occurrences were ended that are not to begin any more |
 | occurrences.recorded | count, fenced, ended* | outcomes were written; the fenced came too late |
+| attempt.failed | event_type, event_id, occurrence_id, attempt, fact, again_at, error | `fact` |
 | occurrences.rescued | count, ended* | attempts whose lease ran out were taken back |
 | leases.extended | count, lost | a heartbeat |
 | clock.offset | offset_seconds | this host's clock is ahead of the database's, or behind |
@@ -45,6 +46,7 @@
 | calls.faulted | error, wait_seconds | calls could not be written down; it is tried again |
 | token_keys.unavailable | url, error | an issuer's keys could not be fetched |
 
+fact: what came of it: retried, at the instant `again_at`, or died.
 late_seconds: of each first attempt, how long after its due instant it began.
 A field with a * is `Later`: who wants it calls it, and else it is never computed. `ended` is a list
 of `Ended`.
@@ -62,6 +64,7 @@ _listeners: list[Listener] = []
 _logger = logging.getLogger("duly")
 _WARNINGS = frozenset(
     {
+        "attempt.failed",
         "engine.faulted",
         "engine.held",
         "clock.offset",

@@ -68,6 +68,32 @@ def test_a_handler_that_gives_up_ends_it_at_once(
     assert occurrence.error.startswith("GiveUp: no such number")
 
 
+def test_each_failed_attempt_is_in_the_log_with_its_error_and_what_follows(
+    using: str,
+    start_engine: Start,
+    handle: Handle,
+    signals: Signals,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(occurrence: duly.Occurrence) -> None:
+        raise ValueError(f"no line {occurrence.attempt}")
+
+    handle("call", broken, retry=QUICK)
+    start_engine()
+    duly.schedule_event("call", now_due())
+
+    signals.wait("attempt.failed", 2)
+    (occurrence,) = ended(using, signals, 2)
+
+    told = [one.getMessage() for one in caplog.records]
+    first, last = (message for message in told if message.startswith("attempt.failed "))
+    assert "fact=retried" in first
+    assert "error=ValueError: no line 1\n" in first
+    assert "fact=died" in last
+    assert "error=ValueError: no line 2\n" in last
+    assert f"occurrence_id={occurrence.id} attempt=2 " in last
+
+
 def test_a_snooze_spends_no_attempt(
     using: str, start_engine: Start, handle: Handle, signals: Signals
 ) -> None:

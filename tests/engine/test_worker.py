@@ -50,6 +50,21 @@ def queued(using: str, event_type: str = "call", **fields: Any) -> Claim:
     return born.waiting[0]
 
 
+def test_a_failed_attempt_is_in_the_worker_s_log(
+    using: str, one: Worker, handle: Handle, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(occurrence: duly.Occurrence) -> None:
+        raise ValueError("no line")
+
+    handle("call", broken)
+    claim = queued(using)
+
+    assert one.process(claim.id, 1) == "retried"
+
+    assert f"occurrence_id={claim.id} attempt=1 fact=retried" in caplog.text
+    assert "error=ValueError: no line" in caplog.text
+
+
 def test_a_message_is_run_once_and_its_outcome_written_before_the_answer(
     using: str, one: Worker, handle: Handle
 ) -> None:

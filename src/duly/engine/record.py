@@ -13,6 +13,7 @@ from django.db import connections
 
 from duly.clock import Clock
 from duly.engine.execute import Attempt
+from duly.engine.failures import tell_failure
 from duly.engine.settle import passed_by
 from duly.engine.shut import Shut
 from duly.policy.backoff import Backoff
@@ -148,6 +149,7 @@ class Recorder:
             told = Later(partial(_told, batch, results, written))
             fenced = len(batch) - len(written)
             emit("occurrences.recorded", count=len(written), fenced=fenced, ended=told)
+            _tell_failures(batch, results, written)
             self._settle(ended)
             if any(result.decision.wake_at for result in results):
                 self._retrying()
@@ -166,6 +168,12 @@ class Recorder:
             return
         self._shut.saw(is_open)
         self._retrying()
+
+
+def _tell_failures(batch: Sequence[_Ended], results: Sequence[Result], written: set[UUID]) -> None:
+    for ended, result in zip(batch, results, strict=True):
+        if result.id in written:
+            tell_failure(ended.attempt.claim.event_type, result, result.decision)
 
 
 def _told(batch: Sequence[_Ended], results: Sequence[Result], written: set[UUID]) -> list[Ended]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime
 
+from duly.engine.failures import tell_failure
 from duly.engine.routes import Routes
 from duly.policy.outcome import Decision, LeaseLost, decide
 from duly.store.contract import Store
@@ -20,16 +22,22 @@ def rescue(store: Store, routes: Routes, now: datetime, since: datetime | None =
     since: looks from there on; see `duly.store.contract`.
     """
 
-    ended: list[Ended] = []
+    lost: list[tuple[Expired, Decision]] = []
 
     def decide_lost(expired: Expired) -> Decision:
         retry = routes.retry(expired.service, expired.event_type, expired.handling)
         counted = expired.attempt - expired.forgiven
         decision = decide(LeaseLost(), counted, retry, now, random.random)
-        ended.append(Ended(expired.event_type, decision.fact, None))
+        lost.append((expired, decision))
         return decision
 
     rescued = store.rescue_expired(now=now, limit=LARGEST_BATCH, decide=decide_lost, since=since)
     if rescued:
-        emit("occurrences.rescued", count=rescued, ended=Later(lambda: ended))
+        emit("occurrences.rescued", count=rescued, ended=Later(lambda: _told(lost)))
+        for expired, decision in lost:
+            tell_failure(expired.event_type, expired, decision)
     return rescued
+
+
+def _told(lost: Sequence[tuple[Expired, Decision]]) -> list[Ended]:
+    return [Ended(expired.event_type, decision.fact, None) for expired, decision in lost]

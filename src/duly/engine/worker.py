@@ -27,6 +27,7 @@ from duly.engine.dispatch import EXPIRED, parked_until
 from duly.engine.execute import Attempt, raised, run, run_async
 from duly.engine.executors.event_loop import EventLoopExecutor
 from duly.engine.executors.threads import close_connections
+from duly.engine.failures import tell_failure
 from duly.engine.leases import Leases
 from duly.engine.lender import Lender
 from duly.engine.options import EngineOptions
@@ -250,6 +251,8 @@ class Worker:
             word = result.decision.fact if written else facts.FENCED
             fenced = 1 - len(written)
             emit("occurrences.recorded", count=len(written), fenced=fenced, ended=told(word))
+            if written:
+                tell_failure(attempt.claim.event_type, result, result.decision)
             return word
 
         word = self._insist(write, attempt.kept_until, "record")
