@@ -51,6 +51,30 @@ def old_data(tmp_path: Path) -> Iterator[Path]:
     zones.use(WHEEL)
 
 
+def test_an_instant_needs_no_zone(cli: Cli) -> None:
+    code, out, _ = cli("preview", "2031-01-01T09:00+11:00", "--json")
+
+    assert code == 0
+    assert "2030-12-31T22:00:00" in out
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (["2031-13-01T00:00Z"], "the instant must be an ISO 8601 time"),
+        (["2031-01-01T00:00Z", "--gap", "skip"], "--gap does not go with an instant"),
+        (["every 5 minuts", "--tz", "UTC"], "is no elapsed time: such as 'every 15m'"),
+    ],
+)
+def test_a_rule_that_is_not_one_says_which_option_mends_it(
+    cli: Cli, rule: list[str], message: str
+) -> None:
+    code, _, errors = cli("preview", *rule)
+
+    assert code == 2
+    assert message in errors
+
+
 def test_a_month_marks_the_days_that_fire_and_the_clock_changes(cli: Cli) -> None:
     code, out, _ = cli(
         *("preview", "0 9 * * MON", "--tz", "America/New_York"),
@@ -121,7 +145,7 @@ def test_every_term_can_be_typed(cli: Cli) -> None:
         pytest.param(["0 9 * * *", "--on-closed", "skip_it"], "on_closed must be one of", id="on"),
         pytest.param(["every 1h", "--day-match", "and"], "does not go with elapsed", id="every"),
         pytest.param(["2027-01-01T00:00", "--max", "2"], "does not go with a civil", id="at"),
-        pytest.param(["FREQ=DAILY"], "needs start=", id="rrule-start"),
+        pytest.param(["FREQ=DAILY"], "from its start: --start", id="rrule-start"),
         pytest.param(["FREQ=DAILY;BYHUOR=1", "--start", "2027-01-01T00:00"], "BYHUOR", id="part"),
     ],
 )

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.service.serving import Answer, Serving, await_condition, duly, environment_of
+from tests.service.serving import (
+    WAIT_SECONDS,
+    Answer,
+    Serving,
+    await_condition,
+    duly,
+    environment_of,
+)
 
 PROJECT_URLS = """
 import time
@@ -49,8 +57,6 @@ def in_project(project: Path, *arguments: str) -> Serving:
     """Serve it as its manage.py does."""
     variables = {"DJANGO_SETTINGS_MODULE": "clinic_settings"}
     duly_migrate = environment_of(project, **variables)
-    import subprocess
-
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--verbosity", "0"],
         cwd=project,
@@ -58,6 +64,44 @@ def in_project(project: Path, *arguments: str) -> Serving:
         check=True,
     )
     return Serving(project, arguments, variables, program=("-m", "django", "duly"))
+
+
+def test_a_project_without_tables_is_told_to_migrate(project: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "duly", "serve", "--port", "0"],
+        cwd=project,
+        env=environment_of(project, DJANGO_SETTINGS_MODULE="clinic_settings"),
+        capture_output=True,
+        text=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "duly: error: the database has no tables of duly yet: run 'manage.py migrate'\n"
+    )
+
+
+def test_an_idle_project_stops_without_a_word_of_threads(project: Path) -> None:
+    with in_project(project) as serving:
+        serving.get("/")
+        code, said = serving.end()
+
+    assert code == 0
+    assert "thread" not in said
+
+
+def test_a_command_beside_a_project_s_manage_py_says_whose_database_it_uses(tmp_path: Path) -> None:
+    (tmp_path / "manage.py").touch()
+
+    done = duly(tmp_path, "dead")
+
+    assert done.returncode == 0
+    assert done.stderr == (
+        "duly: alone, with a database of its own; "
+        "'manage.py duly dead' would use that of the project here\n"
+    )
 
 
 def test_what_another_process_schedules_is_fired_by_its_engine(service: Serving) -> None:

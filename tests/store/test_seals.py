@@ -50,6 +50,37 @@ def test_what_is_older_than_a_minute_is_sealed_in_ranges_that_follow_each_other(
     assert found(using) == []
 
 
+def test_sealed_with_rests_it_is_what_it_would_have_been_at_once(
+    using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "LARGEST_RANGE", 5)
+    monkeypatch.setattr(seals, "SLICE", 2)
+    write(using, 1, 2, 4, 5, 6, 7)
+    rests: list[float] = []
+
+    one = seals.seal(using, NOW + 61 * SECOND, rests.append)
+
+    assert one is not None
+    assert (one.first, one.last, one.rows, one.gaps) == (1, 6, 5, [[3, 3]])
+    assert len(rests) == 2
+    assert found(using) == []
+
+
+def test_a_row_that_comes_while_it_rests_is_sealed_by_the_next(
+    using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "SLICE", 2)
+    write(using, 1, 3, 4)
+
+    seals.seal(using, NOW + 61 * SECOND, lambda spent: write(using, 2))
+    write(using, 5)
+    two = seals.seal(using, NOW + 62 * SECOND)
+
+    assert two is not None
+    assert two.late == [2]
+    assert found(using) == []
+
+
 def test_a_row_that_is_younger_than_one_after_it_is_not_taken_for_inserted(using: str) -> None:
     write(using, 1)
     write(using, 2, at=NOW + 2 * SECOND)

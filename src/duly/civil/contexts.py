@@ -273,7 +273,9 @@ def _instant(
     if isinstance(found, datetime) and found.tzinfo is not None:
         return as_instant(found)
     if from_timezone is None:
-        raise InvalidTime(f"{moment!r:.60} names no instant; add an offset, or from_timezone=")
+        raise InvalidTime(
+            f"{moment!r:.60} names no instant; add an offset, or the zone: from_timezone=, --tz"
+        )
     dues = resolve(parse_wall_time(found), from_timezone, gap=gap, fold=fold)
     if not dues:
         raise InvalidTime(f"{moment!r:.60} does not exist in {from_timezone}, and gap='skip'")

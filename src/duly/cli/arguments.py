@@ -16,11 +16,12 @@ RULES = """\
 RULE is one of
   a cron expression    "0 9 * * MON-FRI", "*/10 * * * * *" (with seconds), @daily
   a civil time         2027-03-28T02:30
+  an instant           2027-03-28T01:30Z, 2027-03-28T02:30+01:00
   elapsed time         "every 15m", "every 1h30m", PT15M
   a recurrence rule    "FREQ=MONTHLY;BYDAY=-1FR" with --start, or the lines of iCalendar,
                        "DTSTART;TZID=Europe/Berlin:20270101T090000\\nRRULE:FREQ=DAILY"
   the JSON form        '{"kind": "at", ...}', as --json prints it
-All but elapsed time and JSON are read in the zone that --tz names."""
+All but instants, elapsed time and JSON are read in the zone that --tz names."""
 
 COPIES = """\
 A copy is "wheel" (the tzdata package), "system", or the path of a folder of TZif files."""

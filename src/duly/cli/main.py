@@ -8,11 +8,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 
 from duly.cli.arguments import build_parser
 from duly.cli.tables import visible
 from duly.errors import (
     AddressTaken,
+    ConfigurationError,
     DulyError,
     EventConflict,
     EventNotFound,
@@ -73,6 +75,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "duly") -> int:
 
 def perform(options: Namespace) -> int:
     """Do what the options say; Django is ready. Gives the exit code, or raises DulyError."""
+    if options.verb == "serve" and find_spec("waitress") is None:
+        raise ConfigurationError("duly serve needs waitress: pip install 'duly[server]'")
     # By name: the service builds upon the command line, and not the other way round.
     home = "duly.service" if options.verb == "serve" else "duly.cli.verbs"
     verb = import_module(f"{home}.{options.verb}")
@@ -95,6 +99,7 @@ def _prepare(options: Namespace) -> None:
         sys.path.insert(0, options.pythonpath)
     if "settings" in options:
         os.environ["DJANGO_SETTINGS_MODULE"] = options.settings
+    is_unasked = not {"DJANGO_SETTINGS_MODULE", "DULY_DATABASE_URL"} & os.environ.keys()
     module = os.environ.setdefault("DJANGO_SETTINGS_MODULE", STANDALONE)
     if options.verb == "serve" and module in (STANDALONE, STANDALONE_WEB):
         module = os.environ["DJANGO_SETTINGS_MODULE"] = STANDALONE_WEB
@@ -112,6 +117,9 @@ def _prepare(options: Namespace) -> None:
 
     if module in (STANDALONE, STANDALONE_WEB):
         standalone.check()
+        if is_unasked and os.path.exists("manage.py"):
+            told = f"'manage.py duly {options.verb}' would use that of the project here"
+            print(f"duly: alone, with a database of its own; {told}", file=sys.stderr)
         if options.verb not in WITHOUT_TABLES:
             standalone.create_tables()
 

@@ -16,6 +16,7 @@ from duly.civil.every import Every
 from duly.civil.forms import rule_from_json
 from duly.civil.rrule import RRule
 from duly.civil.rules import VERSION, Rule
+from duly.cli.moments import read_instant
 from duly.errors import InvalidRule
 
 _EVERY = re.compile(r"every\s+(?P<spans>(\d+\s*(w|d|h|min|m|s)\s*)+)", re.IGNORECASE | re.ASCII)
@@ -27,6 +28,7 @@ _DURATION = re.compile(
 )
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "min": "minutes", "s": "seconds"}
 _CIVIL = re.compile(r"[+-]?\d{3,}-.*", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d.*(Z|[+-]\d\d(:?\d\d)?)", re.IGNORECASE | re.ASCII)
 _RECURRENCE = re.compile(r"(RRULE:|DTSTART|FREQ\s*=|[A-Z]+=[^ ]*;).*", re.IGNORECASE | re.DOTALL)
 _POLICIES = ("gap", "fold")
 _CALENDAR = ("holidays", "closed", "open", "weekend")
@@ -42,6 +44,11 @@ def read_rule(text: str, options: Namespace) -> Rule:
     if text.startswith("{"):
         _refuse(options, "the JSON form", "tz", "day_match", *_POLICIES, *_TERMS)
         return _from_json(text)
+    if _INSTANT.fullmatch(text):
+        _refuse(options, "an instant", "start", "end", "max", "day_match", *_POLICIES)
+        return At.instant(read_instant("the instant", text), options.tz or "UTC", **_terms(options))
+    if text.lower().startswith("every") and not _is_elapsed(text):
+        raise InvalidRule(f"{text!r:.60} is no elapsed time: such as 'every 15m', in w, d, h, m, s")
     if not is_recurrence(text) and options.tz is None and not _is_elapsed(text):
         raise InvalidRule(f"say in which zone {text!r:.60} is read: --tz Europe/Berlin")
     terms = _terms(options)
@@ -50,6 +57,10 @@ def read_rule(text: str, options: Namespace) -> Rule:
         # Typed in a shell, lines are parted by what the shell leaves of "\n".
         lines = text.replace("\\n", "\n")
         start = terms.pop("start", None)
+        if start is None and "DTSTART" not in lines.upper():
+            raise InvalidRule(
+                "a recurrence rule counts from its start: --start 2027-01-01T09:00, or DTSTART"
+            )
         return RRule(lines, start, options.tz, **_policies(options), **terms)
     if _is_elapsed(text):
         _refuse(options, "elapsed time", "day_match", *_POLICIES)

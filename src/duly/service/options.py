@@ -55,7 +55,8 @@ class ServiceOptions:
         if self.connections < 10:
             _refuse("CONNECTIONS", "must be 10 or more", self.connections)
         if self.metrics_token and len(self.metrics_token) < SHORTEST_TOKEN:
-            _refuse("METRICS_TOKEN", f"must have {SHORTEST_TOKEN} characters or more", "fewer")
+            rule = f"must have {SHORTEST_TOKEN} characters or more"
+            _refuse("METRICS_TOKEN", rule, len(self.metrics_token))
 
     @property
     def hosts(self) -> list[str]:

@@ -6,7 +6,6 @@ import ipaddress
 import os
 import signal
 from argparse import Namespace
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -20,6 +19,7 @@ from duly.engine.loop import Engine
 from duly.engine.options import EngineOptions
 from duly.errors import AddressTaken, ConfigurationError
 from duly.exporters.logs import write_json
+from duly.models import Occurrence
 from duly.service import first_start, process, systemd
 from duly.service.first_start import Key, Login
 from duly.service.options import ADMIN, LOCAL_HOSTS, ServiceOptions
@@ -33,8 +33,6 @@ CHANGE_PASSWORD = "django-admin changepassword admin --settings duly.service.web
 
 def perform(options: Namespace) -> int:
     """Serve until SIGTERM or SIGINT; 1 where not all was answered, or not all written down."""
-    if find_spec("waitress") is None:
-        raise ConfigurationError("duly serve needs waitress: pip install 'duly[server]'")
     if not 1 <= options.threads <= MOST_THREADS:
         raise ConfigurationError(f"--threads must be 1 to {MOST_THREADS}, got {options.threads}")
     if options.api and options.threads <= (streams := config().streams):
@@ -52,6 +50,9 @@ def perform(options: Namespace) -> int:
     if options.log == "json":
         write_json()
     settings = overridden(config(), options)
+    if not _is_alone():
+        # A project's tables are its own affair: this says so where there are none.
+        Occurrence.objects.using(settings.database).exists()
     # First: what follows shows secrets once, and a taken port must not lose them.
     try:
         listener = listen(options.host, options.port)

@@ -23,6 +23,7 @@ BACKLOG = 1024
 # How often the loop looks up where nothing happens; signals reach it by its trigger.
 LOOK_SECONDS = 1.0
 DRAIN_LOOK_SECONDS = 0.02
+IDLE_SECONDS = 1.0
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -130,7 +131,8 @@ class WebServer:
             if not self._server.active_channels:
                 self._is_clean = True
                 break
-        self._tasks.shutdown(timeout=0)
+        # Idle threads end at once; those that are not done are left.
+        self._tasks.shutdown(timeout=IDLE_SECONDS if self._is_clean else 0)
         for channel in list(self._server.active_channels.values()):
             channel.handle_close()
         with suppress(OSError):

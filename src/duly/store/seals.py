@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from duly.models import LedgerEntry, LedgerSeal
 
@@ -25,6 +27,8 @@ from duly.models import LedgerEntry, LedgerSeal
 SETTLE = timedelta(seconds=60)
 LATE_WITHIN = timedelta(hours=24)
 LARGEST_RANGE = 5000
+# Some milliseconds of work: threads that wait for the interpreter wait no longer.
+SLICE = 50
 COLUMNS = ("id", "at", "event_id", "occurrence_id", "fact", "attempt", "actor", "data")
 Row = tuple[Any, ...]
 """The columns of one ledger entry."""
@@ -35,8 +39,13 @@ _BYTES = 256
 _MODULUS = 1 << (8 * _BYTES)
 
 
-def seal(using: str, now: datetime) -> LedgerSeal | None:
+def seal(
+    using: str, now: datetime, rest: Callable[[float], object] | None = None
+) -> LedgerSeal | None:
     """Seal what was written up to a minute ago and is not sealed yet, at most one range.
+
+    rest: called with the seconds of processor time that each slice of a few rows has taken, to
+        let other threads run; None reads them all at once.
 
     Gives the seal; None where there is nothing to seal, or another process has sealed it.
     """
@@ -51,19 +60,23 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
     young = unsealed.filter(at__gte=settled, at__lte=now).order_by("id")
     if (end := young.values_list("id", flat=True).first()) is not None:
         written = written.filter(id__lt=end)
-    rows = list(written.order_by("id").values_list(*COLUMNS)[:LARGEST_RANGE])
-    if not rows:
+    ids: list[int] = []
+    total = 0
+    for rows in _slices(written.order_by("id").values_list(*COLUMNS), rest):
+        ids += [row[0] for row in rows]
+        total += digests(rows)
+    if not ids:
         return None
     late = _late_rows(using, now)
-    last = rows[-1][0]
+    last = ids[-1]
     found = LedgerSeal(
         at=now,
         first=start,
         last=last,
-        rows=len(rows),
-        gaps=_gaps(start, last, [row[0] for row in rows]),
+        rows=len(ids),
+        gaps=_gaps(start, last, ids),
         late=[row[0] for row in late],
-        total=f"{digests([*late, *rows]):x}",
+        total=f"{(total + digests(late)) % _MODULUS:x}",
     )
     found.digest = _chained(before.digest if before else _NOTHING, found)
     try:
@@ -72,6 +85,24 @@ def seal(using: str, now: datetime) -> LedgerSeal | None:
     except IntegrityError:
         return None
     return found
+
+
+def _slices(
+    rows: QuerySet[LedgerEntry, Row], rest: Callable[[float], object] | None
+) -> Iterator[list[Row]]:
+    """Give the first of them, one range at most, in the order of their ids."""
+    size = LARGEST_RANGE if rest is None else SLICE
+    after, left = 0, LARGEST_RANGE
+    while left:
+        began = time.thread_time()
+        some = list(rows.filter(id__gt=after)[: min(size, left)])
+        if some:
+            yield some
+        if len(some) < size:
+            return
+        after, left = some[-1][0], left - len(some)
+        if rest is not None:
+            rest(time.thread_time() - began)
 
 
 def verify_seals(using: str) -> Iterator[str]:

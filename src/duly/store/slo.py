@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Min, OuterRef, Subquery
 
 from duly.models import LedgerEntry, Occurrence, ScheduledEvent
+from duly.policy.service import OWN
 from duly.policy.states import OccurrenceStatus
 from duly.store import facts
 
@@ -23,7 +24,7 @@ class Report:
     """What became of the occurrences that were due in a window."""
 
     due: int
-    """All that were due, those that were skipped or cancelled before they began left out."""
+    """All that were due but duly's own, and those skipped or cancelled before they began."""
     within_minute: float
     """The share whose first attempt began within a minute of the due instant; 1 of none."""
     within_second: float
@@ -50,6 +51,7 @@ class Report:
 def report(using: str, now: datetime, window: timedelta) -> Report:
     """Compute the report over the due instants in (now - window, now]."""
     rows = Occurrence.objects.using(using).filter(due_at__gt=now - window, due_at__lte=now)
+    rows = rows.exclude(service=OWN)
     first = LedgerEntry.objects.using(using).filter(
         event_id=OuterRef("event_id"), occurrence_id=OuterRef("id"), fact=facts.STARTED
     )
