@@ -27,8 +27,8 @@ from duly.models import LedgerEntry, LedgerSeal
 SETTLE = timedelta(seconds=60)
 LATE_WITHIN = timedelta(hours=24)
 LARGEST_RANGE = 5000
-# Some milliseconds of work: threads that wait for the interpreter wait no longer.
-SLICE = 50
+# A millisecond or two of work: threads that wait for the interpreter wait no longer.
+SLICE = 20
 COLUMNS = ("id", "at", "event_id", "occurrence_id", "fact", "attempt", "actor", "data")
 Row = tuple[Any, ...]
 """The columns of one ledger entry."""
