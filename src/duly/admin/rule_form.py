@@ -84,7 +84,7 @@ def _typed(name: str, text: str) -> Any:
 def _beside(name: str, error: str, start: str) -> dict[str, str]:
     if "--tz" in error or "needs tz=" in error:
         return {"tz": "Say in which zone the rule is read, such as Europe/Berlin."}
-    if "needs start=" in error:
+    if "--start" in error:
         return {"start": "Say when it begins: it counts from there."}
     if name == "rule" and error.startswith(f"civil time {start!r}"):
         return {"start": error}
